@@ -1,0 +1,89 @@
+#include <charconv>
+#include <cmath>
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <utility>
+
+#include "options.h"
+
+namespace halmix::command {
+namespace {
+
+struct Options {
+    std::string input;
+    OutputOptions output;
+    std::string ops;
+    Fill fill{};
+    std::string target = "auto";
+};
+
+/// One op with its value, such as "rotate=-12" or "equalize".
+OpCall parse_call(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    const OpInfo& op = info(parse_op(text.substr(0, equals)));
+    const std::string name(op.name);
+    OpCall call{op.op, 0};
+    if (equals == std::string_view::npos) {
+        if (op.type != ValueType::none) {
+            throw UsageError("--ops: " + name + " needs a value: " + name + "=VALUE");
+        }
+        return call;
+    }
+    if (op.type == ValueType::none) throw UsageError("--ops: " + name + " takes no value");
+    std::string_view value = text.substr(equals + 1);
+    if (value.starts_with('+')) value.remove_prefix(1);
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), call.value);
+    if (error != std::errc{} || end != value.data() + value.size()) {
+        throw UsageError("--ops: the value of " + name + " is not a number");
+    }
+    validate(call);
+    return call;
+}
+
+std::vector<OpCall> parse_chain(std::string_view list) {
+    std::vector<OpCall> chain;
+    for (const auto item : std::views::split(list, ',')) {
+        chain.push_back(parse_call({item.begin(), item.end()}));
+    }
+    return chain;
+}
+
+void run(const Options& options) {
+    const std::vector<OpCall> chain = as_usage([&] { return parse_chain(options.ops); });
+    const io::Format format = single_result_format(options.output);
+    const Engine engine = make_engine(options.target);
+    try {
+        const io::Image image = io::read(options.input);
+        io::Image result = image;
+        engine.apply(chain, options.fill, image.view(), result.view());
+        io::write(options.output.path, std::as_const(result).view(), format, options.output.quality);
+    } catch (...) {
+        throw std::runtime_error(failure_line(options.input));
+    }
+}
+
+}  // namespace
+
+void add_apply(CLI::App& app, int& exit_code) {
+    const auto options = std::make_shared<Options>();
+    CLI::App& apply = *app.add_subcommand("apply", "Apply ops one after another, without mixing");
+    apply.add_option("IN", options->input, "JPEG or PNG file")->required()->type_name("");
+    add_output_options(apply, options->output, "File for the result");
+    apply.add_option("--ops", options->ops, "Ops with their values, separated by commas: NAME or NAME=VALUE")
+        ->required()
+        ->type_name("LIST");
+    add_fill_option(apply, options->fill);
+    add_target_option(apply, options->target);
+    apply.footer([] {
+        return describe_ops() +
+               "Example:\n"
+               "  halmix apply photo.jpg -o result.png --ops \"rotate=-12,equalize,color=1.3,translate_x=9\"";
+    });
+    apply.callback([options, &exit_code] {
+        run(*options);
+        exit_code = exit_done;
+    });
+}
+
+}  // namespace halmix::command

@@ -1,0 +1,56 @@
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "commands.h"
+#include "interrupt.h"
+
+namespace {
+
+using namespace halmix::command;
+
+int run(int argc, char** argv) {
+    CLI::App app{"AugMix for JPEG and PNG images, with the bytes of Pillow and Composer", "halmix"};
+    app.set_version_flag("--version", "halmix " HALMIX_VERSION, "Print the version and exit");
+    app.set_help_flag("-h,--help", "Print this help and exit");
+    app.require_subcommand(0, 1);
+    int exit_code = exit_done;
+    add_augment(app, exit_code);
+    add_apply(app, exit_code);
+    add_replay(app, exit_code);
+    add_targets(app, exit_code);
+    // Last, since subcommands take over what is set before.
+    app.footer(
+        "Exit codes: 0 all done; 1 some inputs failed, the rest is done; 2 wrong command line.\n"
+        "Example:\n"
+        "  halmix augment photo.jpg -o augmented.jpg\n");
+    try {
+        app.parse(argc, argv);
+        if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");
+        return exit_code;
+    } catch (const CLI::Success& help_or_version) {
+        return app.exit(help_or_version);
+    } catch (const CLI::ParseError& error) {
+        std::string message = error.what();
+        std::ranges::replace(message, '\n', ' ');
+        std::string name = app.get_name();
+        for (const CLI::App* subcommand : app.get_subcommands()) name += " " + subcommand->get_name();
+        std::fprintf(stderr, "%s: %s (see %s --help)\n", name.c_str(), message.c_str(), name.c_str());
+        return exit_usage;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return exit_failed;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    catch_interrupts();
+    std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error like a full disk
+    const int exit_code = run(argc, argv);
+    end_if_interrupted();
+    return exit_code;
+}

@@ -1,0 +1,70 @@
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "io/file.h"
+#include "options.h"
+
+namespace halmix::command {
+namespace {
+
+struct Options {
+    std::string input;
+    OutputOptions output;
+    std::string plan;
+    std::string target = "auto";
+};
+
+Plan read_plan(const std::string& path) {
+    const std::vector<std::uint8_t> bytes = io::read_bytes(path);
+    try {
+        return plan_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    } catch (...) {
+        throw std::runtime_error(failure_line(path));
+    }
+}
+
+std::string size_text(int width, int height) { return std::to_string(width) + " x " + std::to_string(height); }
+
+void run(const Options& options) {
+    const io::Format format = single_result_format(options.output);
+    const Engine engine = make_engine(options.target);
+    const Plan plan = read_plan(options.plan);
+    try {
+        const io::Image image = io::read(options.input);
+        if (image.width != plan.width || image.height != plan.height) {
+            throw io::Error(options.input,
+                            "is " + size_text(image.width, image.height) + " pixels, but the plan " +
+                                io::printable(options.plan) + " is for " + size_text(plan.width, plan.height),
+                            "replay it on an image of that size");
+        }
+        io::Image result = image;
+        engine.run(plan, image.view(), result.view());
+        io::write(options.output.path, std::as_const(result).view(), format, options.output.quality);
+    } catch (...) {
+        throw std::runtime_error(failure_line(options.input));
+    }
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app, int& exit_code) {
+    const auto options = std::make_shared<Options>();
+    CLI::App& replay = *app.add_subcommand("replay", "Compute the result of a plan");
+    replay.add_option("IN", options->input, "JPEG or PNG file of the plan's size")->required()->type_name("");
+    add_output_options(replay, options->output, "File for the result");
+    replay.add_option("--plan", options->plan, "Plan, as `halmix augment --plan-out` writes it")
+        ->required()
+        ->type_name("FILE");
+    add_target_option(replay, options->target);
+    replay.footer(
+        "Example:\n"
+        "  halmix replay photo.jpg -o result.png --plan plan.json\n");
+    replay.callback([options, &exit_code] {
+        run(*options);
+        exit_code = exit_done;
+    });
+}
+
+}  // namespace halmix::command

@@ -1,0 +1,78 @@
+# halmix_add_pipelines(LIBRARY): runs the generators for every row of the catalogue and adds to LIBRARY the objects, the
+# Halide runtime and the header that lists them.
+#
+# One process per pipeline and target: Ninja runs them side by side, and no object depends on what was generated before.
+
+include(${PROJECT_SOURCE_DIR}/generators/catalogue.cmake)
+
+# Adds NAME.o, made by the generator with the arguments that follow, to `objects` in the caller.
+macro(halmix_generate name)
+    add_custom_command(
+        OUTPUT ${dir}/${name}.o
+        COMMAND halmix_generator -e object -o ${dir} ${ARGN}
+        DEPENDS halmix_generator
+        COMMENT "Generating ${name}"
+        VERBATIM)
+    list(APPEND objects ${dir}/${name}.o)
+endmacro()
+
+function(halmix_add_pipelines library)
+    set(dir ${CMAKE_CURRENT_BINARY_DIR}/pipelines)
+    file(MAKE_DIRECTORY ${dir})
+
+    foreach(row IN LISTS HALMIX_TARGETS)
+        string(REPLACE " | " ";" row "${row}")
+        list(POP_FRONT row name features needs)
+        string(REPLACE "-" "_" suffix ${name})
+        list(APPEND suffixes ${suffix})
+        set(halide_target_${suffix} target=x86-64-linux-${features}-strict_float-no_runtime-no_bounds_query)
+
+        # The chains of a large image are more than 2^31 bytes together.
+        halmix_generate(halmix_mix__${suffix} -g mix -f halmix_mix__${suffix} ${halide_target_${suffix}}-large_buffers)
+        string(APPEND declarations "int halmix_mix__${suffix}(HALMIX_MIX_ARGUMENTS);\n")
+        string(APPEND target_rows "    {\"${name}\", \"${needs}\", halmix_mix__${suffix}},\n")
+
+        separate_arguments(needs)
+        list(APPEND features_needed ${needs})
+    endforeach()
+
+    list(REMOVE_DUPLICATES features_needed)
+    foreach(feature IN LISTS features_needed)
+        string(APPEND feature_rows "    {\"${feature}\", [] { return __builtin_cpu_supports(\"${feature}\") != 0; }},\n")
+    endforeach()
+
+    foreach(sequence IN LISTS HALMIX_SEQUENCES)
+        string(REPLACE "+" "_" name ${sequence})
+        string(REPLACE "+" ";" kinds ${sequence})
+        string(REPLACE "+" ", Kind::" enumerators "Kind::${sequence}")
+        foreach(channels 1 3)
+            set(rgb_kinds ${kinds})
+            list(REMOVE_ITEM rgb_kinds ${HALMIX_RGB_KINDS})
+            if(channels EQUAL 1 AND NOT rgb_kinds STREQUAL kinds)
+                continue()
+            endif()
+            set(functions "")
+            foreach(suffix IN LISTS suffixes)
+                set(function halmix_${name}_c${channels}__${suffix})
+                halmix_generate(${function} -g chain -f ${function} ${halide_target_${suffix}}
+                                sequence=${sequence} channels=${channels})
+                string(APPEND declarations "int ${function}(HALMIX_CHAIN_ARGUMENTS);\n")
+                list(APPEND functions ${function})
+            endforeach()
+            list(JOIN functions ", " functions)
+            string(APPEND pipeline_rows
+                   "    {\"${name}_c${channels}\", ${channels}, pack({${enumerators}}), {${functions}}},\n")
+        endforeach()
+    endforeach()
+
+    # The runtime is for plain x86-64: it must run wherever the dispatcher does.
+    halmix_generate(halmix_halide_runtime -r halmix_halide_runtime target=x86-64-linux)
+
+    list(JOIN HALMIX_KINDS ", " kinds)
+    list(LENGTH HALMIX_TARGETS target_count)
+    configure_file(${PROJECT_SOURCE_DIR}/runtime/src/catalogue.h.in ${dir}/catalogue.h @ONLY)
+
+    set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+    target_sources(${library} PRIVATE ${objects})
+    target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${dir}>)
+endfunction()

@@ -1,0 +1,16 @@
+# THE LIST: what is compiled, and for which targets. Declarations, dispatch, tests and benchmarks follow from it.
+
+# Ops that are one algorithm with other parameters are one kind.
+set(HALMIX_KINDS tone autocontrast equalize contrast color sharpness shift shear_x shear_y affine)
+
+# Kinds that leave gray images as they are.
+set(HALMIX_RGB_KINDS color)
+
+# Kind sequences that are compiled as one pipeline, joined by '+'. Each kind by itself is needed; the rest is speed.
+set(HALMIX_SEQUENCES ${HALMIX_KINDS})
+
+# Targets, best first: name | Halide features | what the processor must have, as __builtin_cpu_supports calls it.
+set(HALMIX_TARGETS
+    "cpu-avx512 | sse41-avx-avx2-fma-f16c-avx512-avx512_skylake | avx512f avx512bw avx512cd avx512dq avx512vl avx2 fma"
+    "cpu-avx2 | sse41-avx-avx2-fma-f16c | avx2 fma"
+    "cpu-sse41 | sse41 | sse4.1")

@@ -1,0 +1,67 @@
+#include <sstream>
+
+#include "generators/kinds.h"
+#include "schedules/cpu.h"
+
+namespace {
+
+using namespace Halide;
+using namespace halmix;
+
+/// A run of ops of given kinds as one pipeline. Every chain pipeline has this signature, so that one function pointer
+/// type holds them all.
+class ChainGenerator : public Generator<ChainGenerator> {
+ public:
+    GeneratorParam<std::string> sequence{"sequence", "affine+equalize"};  ///< kinds, joined by '+'
+    GeneratorParam<int> channels{"channels", 3};
+
+    Input<Buffer<uint8_t, 3>> src{"src"};       ///< (channel, x, y), interleaved, any row stride
+    Input<Buffer<double, 2>> params{"params"};  ///< (i, stage)
+    Input<Buffer<uint8_t, 2>> tables{"tables"};  ///< (level, stage)
+    Input<uint32_t> fill{"fill"};                ///< channel k in byte k
+    Output<Buffer<uint8_t, 3>> dst{"dst"};       ///< as src, and of its size
+
+    void generate() {
+        Var c("c"), x("x"), y("y"), i("i");
+        Expr width = src.dim(1).extent(), height = src.dim(2).extent();
+        Func fill_color("fill_color");
+        fill_color(c) = cast<uint8_t>(fill >> cast<uint32_t>(8 * c));
+
+        Func image = src;
+        std::istringstream names(sequence.value());
+        for (std::string name; std::getline(names, name, '+');) {
+            int stage = static_cast<int>(stages.size());
+            std::string prefix = name + std::to_string(stage) + "_";
+            Func param(prefix + "param"), table(prefix + "table");
+            param(i) = params(i, stage);
+            table(i) = tables(clamp(i, 0, 255), stage);
+            stages.push_back(kinds.at(name)({image, width, height, channels, param, table, fill_color, prefix}));
+            image = stages.back().image;
+        }
+        dst(c, x, y) = image(c, x, y);
+    }
+
+    void schedule() {
+        for (int d = 0; d < 3; d++) {
+            dst.dim(d).set_min(0).set_extent(src.dim(d).extent());
+            src.dim(d).set_min(0);
+        }
+        src.dim(0).set_stride(1).set_extent(channels);
+        src.dim(1).set_stride(channels);
+        dst.dim(0).set_stride(1);
+        dst.dim(1).set_stride(channels);
+        int count = static_cast<int>(stages.size());
+        params.dim(0).set_bounds(0, 6).set_stride(1);
+        params.dim(1).set_bounds(0, count).set_stride(6);
+        tables.dim(0).set_bounds(0, 256).set_stride(1);
+        tables.dim(1).set_bounds(0, count).set_stride(256);
+        schedule_cpu(stages, dst, src.dim(1).extent(), channels, get_target());
+    }
+
+ private:
+    std::vector<OpOutput> stages;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(ChainGenerator, chain)

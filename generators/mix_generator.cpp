@@ -1,0 +1,48 @@
+#include "Halide.h"
+
+namespace {
+
+using namespace Halide;
+
+/// Composer's mixture of an image and its augmented chains: all in float32, each product and sum rounded by itself, the
+/// chains summed in order, the result truncated. Rows are taken as bytes, so channels do not matter.
+class MixGenerator : public Generator<MixGenerator> {
+ public:
+    Input<Buffer<uint8_t, 2>> original{"original"};  ///< (byte, y)
+    Input<Buffer<uint8_t, 3>> chains{"chains"};      ///< (byte, y, chain)
+    Input<Buffer<float, 1>> weights{"weights"};      ///< (chain)
+    Input<float> mix{"mix"};
+    Output<Buffer<uint8_t, 2>> dst{"dst"};  ///< (byte, y)
+
+    void generate() {
+        RDom k(0, chains.dim(2).extent(), "k");
+        combination(x, y) = 0.0f;
+        combination(x, y) += weights(k) * cast<float>(chains(x, y, k));
+        Expr mixed = (1.0f - mix) * cast<float>(original(x, y)) + mix * combination(x, y);
+        dst(x, y) = cast<uint8_t>(cast<int>(mixed));
+    }
+
+    void schedule() {
+        for (int d = 0; d < 2; d++) {
+            Expr extent = dst.dim(d).extent();
+            dst.dim(d).set_min(0);
+            original.dim(d).set_min(0).set_extent(extent);
+            chains.dim(d).set_min(0).set_extent(extent);
+        }
+        chains.dim(2).set_min(0);
+        weights.dim(0).set_min(0).set_extent(chains.dim(2).extent());
+        // Four vectors of sums stay in registers while the chains pass.
+        int block = 4 * natural_vector_size<float>();
+        Var xo("xo"), xi("xi");
+        Func(dst).split(x, xo, xi, block, TailStrategy::GuardWithIf).vectorize(xi);
+        combination.compute_at(Func(dst), xi);
+    }
+
+ private:
+    Var x{"x"}, y{"y"};
+    Func combination{"combination"};
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(MixGenerator, mix)

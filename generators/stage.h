@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "Halide.h"
+
+namespace halmix {
+
+/// How a Func reads its producers: all that a schedule may know about it.
+enum class Role {
+    pointwise,  ///< the same pixel
+    stencil,    ///< a few pixels around it
+    warp,       ///< pixels wherever the parameters say
+    lookup,     ///< the same pixel, through a table
+    reduction,  ///< the whole image, into one value that any order of pixels gives
+    histogram,  ///< the whole image, into bins
+    table,      ///< a few hundred values made from reductions
+    source,     ///< the stage's image as a warp reads it, with a border
+    coordinate, ///< of one output pixel (x, y), the same for its channels
+};
+
+/// What an op is given. Coordinates are (channel, x, y) throughout.
+struct OpInput {
+    Halide::Func image;  ///< u8, defined for 0 <= x < width, 0 <= y < height only: ops clamp what they read
+    Halide::Expr width, height;
+    int channels;
+    Halide::Func param;  ///< f64 (i): the parameters of this stage
+    Halide::Func table;  ///< u8 (level): the table of this stage
+    Halide::Func fill;   ///< u8 (channel)
+    std::string prefix;  ///< for names: Halide merges Funcs of one name silently
+};
+
+/// A Func that supports an op's result, such as its histogram.
+struct Support {
+    Halide::Func func;
+    Role role;
+};
+
+/// An op's result: a u8 image of the input's size, defined as the input is.
+struct OpOutput {
+    Halide::Func image;
+    Role role;
+    std::vector<Support> support = {};  ///< producers before consumers
+};
+
+}  // namespace halmix

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "halmix/image.h"
+#include "halmix/op.h"
+
+namespace halmix {
+
+inline constexpr int max_width = 16;  ///< chains of a plan
+inline constexpr int max_depth = 16;  ///< ops of a chain
+
+/// Ops applied one after another, and the share of their result in the mixture.
+struct Chain {
+    float weight = 1;
+    std::vector<OpCall> ops;  ///< may be empty: the chain is then the image itself
+
+    friend bool operator==(const Chain&, const Chain&) = default;
+};
+
+/// What is computed for one image. Plain data: the same plan gives the same bytes on every target.
+///
+///     result = (1 - mix) * image + mix * sum over chains of weight * chain(image)
+///
+/// in float32, every product and sum rounded by itself, the sum taken in order, the result truncated to 8 bits;
+/// source: Composer's augmix_image.
+struct Plan {
+    int width = 0;   ///< of the image, in pixels
+    int height = 0;  ///< of the image, in pixels
+    float mix = 0;   ///< the share of the augmented combination, 0..1
+    Fill fill{};     ///< for pixels that warps uncover
+    std::vector<Chain> chains;
+
+    friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+/// Throws Error(bad_plan) unless 1..max_width chains of at most max_depth valid ops have weights >= 0 that sum to at
+/// most 1 (plus rounding), mix lies in 0..1 and the image has at least one pixel.
+void validate(const Plan& plan);
+
+/// Version 1 of the plan format, indented by two spaces:
+///
+///     {"version": 1, "width": 224, "height": 224, "mix": 0.42,
+///      "chains": [{"weight": 0.31, "ops": [{"op": "rotate", "value": -12}, {"op": "equalize"}]}, ...]}
+///
+/// "fill": [r, g, b] is present if it is not black. Numbers are written so that they read back exactly.
+[[nodiscard]] std::string to_json(const Plan& plan);
+
+/// Reads and validates what `to_json` writes; throws Error(bad_plan) that names the offending member, unknown ones too.
+[[nodiscard]] Plan plan_from_json(std::string_view text);
+
+}  // namespace halmix

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "halmix/image.h"
+#include "halmix/op.h"
+#include "halmix/plan.h"
+
+namespace halmix {
+
+/// How the factor of color, contrast, brightness and sharpness is drawn; the other ops have one law only.
+enum class FactorLaw : unsigned char {
+    symmetric,  ///< Composer's own: as often below 1 as above
+    original,   ///< that of the AugMix paper's code: uniform in 0.118 .. 0.18 * severity + 0.1
+};
+
+/// An op the sampler may draw, with its relative probability.
+struct OpChoice {
+    Op op{};
+    FactorLaw law = FactorLaw::symmetric;
+    double weight = 1;  ///< finite and >= 0; not all of a policy's are 0
+
+    friend bool operator==(const OpChoice&, const OpChoice&) = default;
+};
+
+/// The choices named by a comma-separated list. An item is `all`, `safe` or `original` (Composer's sets), an op, or
+/// `color_original` and the like, and may end in `:WEIGHT` (`rotate:2`). Throws Error(invalid_argument).
+[[nodiscard]] std::vector<OpChoice> parse_op_choices(std::string_view list);
+
+/// What to draw plans from. The defaults are Composer's.
+struct Policy {
+    double severity = 3;  ///< 0..10
+    int width = 3;        ///< chains, 1..max_width
+    int depth = -1;       ///< ops of each chain, 1..max_depth; -1: drawn from 1, 2, 3 for each chain
+    double alpha = 1;     ///< of Dirichlet (weights) and Beta (mix); any finite value > 0
+    std::vector<OpChoice> ops = parse_op_choices("all");
+    Fill fill{};
+};
+
+/// Throws Error(invalid_argument) unless the policy is as its comments say.
+void validate(const Policy& policy);
+
+/// Names one draw. Equal keys give equal plans, in any process, thread, order or machine; different keys give
+/// independent plans.
+struct Key {
+    std::uint64_t seed = 0;
+    std::uint32_t epoch = 0;
+    std::uint64_t index = 0;  ///< of the sample in its data set
+    std::uint16_t view = 0;   ///< several augmented views of one sample
+};
+
+/// Draws the plan of a key for a width x height image: a pure function. Philox-4x32-10 (Salmon et al., 2011) with
+/// `seed` as its key and counter (index, epoch, view, block); the distributions are documented in docs/sampling.md.
+/// Throws Error(invalid_argument). The second form reuses the plan's memory.
+[[nodiscard]] Plan sample(const Policy& policy, const Key& key, int width, int height);
+void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan);
+
+}  // namespace halmix

@@ -1,0 +1,152 @@
+#include "program.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numbers>
+#include <unordered_map>
+
+#include "halmix/plan.h"
+
+namespace halmix {
+
+namespace {
+
+constexpr Table identity_table = [] {
+    Table table{};
+    for (int level = 0; level < 256; level++) table[level] = static_cast<std::uint8_t>(level);
+    return table;
+}();
+
+void add_stage(Program& program, Kind kind, const Params& params) {
+    program.kinds.push_back(kind);
+    program.params.push_back(params);
+    program.tables.push_back(identity_table);
+}
+
+/// Adds a table, composed with the one before it if that is the last stage.
+template <typename Function>
+void add_tone(Program& program, Function level_to_level) {
+    if (program.kinds.empty() || program.kinds.back() != Kind::tone) add_stage(program, Kind::tone, {});
+    for (std::uint8_t& level : program.tables.back()) level = level_to_level(level);
+    if (program.tables.back() == identity_table) {
+        program.kinds.pop_back();
+        program.params.pop_back();
+        program.tables.pop_back();
+    }
+}
+
+/// Python's round(value, 15): to the nearest decimal, by the exact value.
+double round_to_15_decimals(double value) {
+    std::array<char, 32> text;
+    char* end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, 15).ptr;
+    double rounded = 0;
+    std::from_chars(text.begin(), end, rounded);
+    return rounded;
+}
+
+/// Pillow's matrix for Image.rotate, from output to source. Quarter turns, for which Pillow has code of its own, come
+/// out exact as well.
+Params rotation(double degrees, int width, int height) {
+    double turn = std::fmod(degrees, 360.0);
+    if (turn < 0) turn += 360.0;
+    // In long double, whose sine does not depend on the processor, so that the double nearest to it does not either.
+    long double angle = -(turn * (std::numbers::pi / 180));
+    double c = round_to_15_decimals(static_cast<double>(std::cos(angle)));
+    double s = round_to_15_decimals(static_cast<double>(std::sin(angle)));
+    double center_x = width / 2.0, center_y = height / 2.0;
+    return {c, s, (c * -center_x + s * -center_y) + center_x, -s, c, (-s * -center_x + c * -center_y) + center_y};
+}
+
+void add_op(Program& program, const OpCall& call, int width, int height, int channels) {
+    // Pillow blends with the factor as float32.
+    auto factor = static_cast<float>(call.value);
+    switch (call.op) {
+        case Op::autocontrast:
+            return add_stage(program, Kind::autocontrast, {});
+        case Op::equalize:
+            return add_stage(program, Kind::equalize, {});
+        case Op::posterize: {
+            int mask = 0xFF00 >> static_cast<int>(call.value);
+            return add_tone(program, [=](int level) { return static_cast<std::uint8_t>(level & mask); });
+        }
+        case Op::rotate:
+            if (std::fmod(call.value, 360.0) == 0) return;
+            return add_stage(program, Kind::affine, rotation(call.value, width, height));
+        case Op::solarize:
+            return add_tone(program, [=](int level) {
+                return static_cast<std::uint8_t>(level < call.value ? level : 255 - level);
+            });
+        case Op::shear_x:
+            if (call.value == 0) return;
+            return add_stage(program, Kind::shear_x, {call.value});
+        case Op::shear_y:
+            if (call.value == 0) return;
+            return add_stage(program, Kind::shear_y, {call.value});
+        case Op::translate_x:
+            if (call.value == 0) return;
+            return add_stage(program, Kind::shift, {std::clamp<double>(call.value, -width, width), 0});
+        case Op::translate_y:
+            if (call.value == 0) return;
+            return add_stage(program, Kind::shift, {0, std::clamp<double>(call.value, -height, height)});
+        case Op::color:
+            if (factor == 1 || channels == 1) return;
+            return add_stage(program, Kind::color, {call.value});
+        case Op::contrast:
+            if (factor == 1) return;
+            return add_stage(program, Kind::contrast, {call.value});
+        case Op::brightness:
+            return add_tone(program, [=](int level) {
+                return static_cast<std::uint8_t>(std::clamp(factor * static_cast<float>(level), 0.0F, 255.0F));
+            });
+        case Op::sharpness:
+            if (factor == 1 || width < 3 || height < 3) return;
+            return add_stage(program, Kind::sharpness, {call.value});
+    }
+}
+
+/// The pipeline for a sequence, or null if the catalogue has none.
+const PipelineRow* find_pipeline(Sequence sequence, int channels) {
+    static const auto* const by_sequence = [] {
+        auto* map = new std::unordered_map<Sequence, std::array<const PipelineRow*, 4>>;
+        for (const PipelineRow& row : pipeline_rows) (*map)[row.sequence][row.channels] = &row;
+        return map;
+    }();
+    auto found = by_sequence->find(sequence);
+    return found == by_sequence->end() ? nullptr : found->second[channels];
+}
+
+/// Covers the stages with the fewest pipelines; among those, with the longest first.
+void choose_steps(Program& program, int channels) {
+    int count = static_cast<int>(program.kinds.size());
+    std::array<int, max_depth + 1> fewest{};  // for the stages from i to the end
+    std::array<const PipelineRow*, max_depth> choice{};
+    std::array<int, max_depth> next{};
+    for (int i = count - 1; i >= 0; i--) {
+        fewest[i] = max_depth + 1;
+        Sequence sequence = 0;
+        for (int end = i + 1; end <= std::min(count, i + max_sequence_length); end++) {
+            sequence = append(sequence, program.kinds[end - 1]);
+            const PipelineRow* pipeline = find_pipeline(sequence, channels);
+            if (pipeline != nullptr && fewest[end] + 1 <= fewest[i]) {
+                fewest[i] = fewest[end] + 1;
+                choice[i] = pipeline;
+                next[i] = end;
+            }
+        }
+    }
+    for (int i = 0; i < count; i = next[i]) program.steps.push_back({choice[i], i});
+}
+
+}  // namespace
+
+void lower(std::span<const OpCall> ops, int width, int height, int channels, Program& program) {
+    program.kinds.clear();
+    program.params.clear();
+    program.tables.clear();
+    program.steps.clear();
+    for (const OpCall& call : ops) add_op(program, call, width, height, channels);
+    choose_steps(program, channels);
+}
+
+}  // namespace halmix

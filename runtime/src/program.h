@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "catalogue.h"
+#include "halmix/op.h"
+
+namespace halmix {
+
+/// The parameters of a stage, in the order the kind's algorithm (generators/ops) numbers them.
+using Params = std::array<double, 6>;
+/// The table of a stage; only tone has one.
+using Table = std::array<std::uint8_t, 256>;
+
+/// One pipeline to run, on the stages from `first_stage` on.
+struct Step {
+    const PipelineRow* pipeline;
+    int first_stage;
+};
+
+/// Which pipelines compute a chain, and with what. Params and tables are contiguous so that a run of stages can be
+/// handed to a pipeline as it is.
+struct Program {
+    std::vector<Kind> kinds;
+    std::vector<Params> params;
+    std::vector<Table> tables;
+    std::vector<Step> steps;
+};
+
+/// Lowers a chain for images of a size: leaves out ops that change nothing, folds runs of table ops into one, and
+/// covers the rest with as few pipelines of the catalogue as possible. Reuses the program's memory.
+void lower(std::span<const OpCall> ops, int width, int height, int channels, Program& program);
+
+}  // namespace halmix

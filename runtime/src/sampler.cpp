@@ -1,0 +1,369 @@
+#include "halmix/sampler.h"
+
+#include <Random123/philox.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "exact_math.h"
+#include "halmix/error.h"
+#include "text.h"
+
+namespace halmix {
+namespace {
+
+constexpr int max_random_depth = 3;
+
+[[noreturn]] void refuse(const std::string& message) { throw Error(Status::invalid_argument, message); }
+
+// ---- Random numbers
+
+/// The random numbers of one key, in order.
+class Stream {
+ public:
+    explicit Stream(const Key& key)
+        : key_{{low(key.seed), high(key.seed)}},
+          counter_{{low(key.index), high(key.index), key.epoch, std::uint32_t{key.view} << 16}} {}
+
+    /// 32 bits.
+    std::uint32_t word() {
+        if (used_ == words_.size()) next_block();
+        return words_[used_++];
+    }
+
+    /// A multiple of 2^-53 in [0, 1).
+    double uniform() {
+        const std::uint64_t first = word();
+        const std::uint64_t bits = (first << 32 | word()) >> 11;
+        return static_cast<double>(bits) * 0x1p-53;
+    }
+
+    double uniform(double low, double high) { return low + (high - low) * uniform(); }
+
+    /// In (0, 1], for taking logarithms.
+    double positive_uniform() { return 1 - uniform(); }
+
+    /// One of 0 .. count - 1, all exactly equally likely (Lemire, 2019).
+    std::uint32_t below(std::uint32_t count) {
+        const std::uint32_t excess = -count % count;  // 2^32 modulo count: so many words are one too many
+        std::uint64_t product = 0;
+        do {
+            product = std::uint64_t{word()} * count;
+        } while (low(product) < excess);
+        return high(product);
+    }
+
+    /// Standard normal (Marsaglia's polar method, one of the pair).
+    double normal() {
+        for (;;) {
+            const double x = 2 * uniform() - 1;
+            const double y = 2 * uniform() - 1;
+            const double square = x * x + y * y;
+            if (square > 0 && square < 1) return x * std::sqrt(-2 * exact::log(square) / square);
+        }
+    }
+
+ private:
+    static constexpr std::uint32_t last_block = 0xffff;
+
+    static std::uint32_t low(std::uint64_t bits) { return static_cast<std::uint32_t>(bits); }
+    static std::uint32_t high(std::uint64_t bits) { return static_cast<std::uint32_t>(bits >> 32); }
+
+    void next_block() {
+        // A plan takes some hundred blocks at most unless its rejections beat odds of 1 to 10^1000; this makes sure
+        // that the next view's numbers are never used.
+        if (block_ > last_block) refuse("sample: the key's random numbers are used up");
+        r123::Philox4x32_R<10>::ctr_type counter = counter_;
+        counter[3] |= block_++;
+        words_ = r123::Philox4x32_R<10>()(counter, key_);
+        used_ = 0;
+    }
+
+    r123::Philox4x32_R<10>::key_type key_;
+    r123::Philox4x32_R<10>::ctr_type counter_;
+    r123::Philox4x32_R<10>::ctr_type words_{};
+    std::size_t used_ = words_.size();
+    std::uint32_t block_ = 0;
+};
+
+/// The logarithm of a Gamma(shape) variate less that of shape - 1/3, for shape >= 1 (Marsaglia and Tsang, 2000).
+double log_gamma_variate(Stream& stream, double shape) {
+    // Beyond this the test's own rounding exceeds the chance that it rejects, and later it would be inf - inf.
+    constexpr double always_accepted = 1e9;
+    const double d = shape - 1.0 / 3;
+    const double c = 1 / (3 * std::sqrt(d));
+    for (;;) {
+        const double x = stream.normal();
+        const double root = 1 + c * x;
+        if (root <= 0) continue;
+        const double log_v = 3 * exact::log1p(c * x);
+        if (d > always_accepted) return log_v;
+        const double v = root * root * root;
+        if (exact::log(stream.positive_uniform()) < 0.5 * x * x + d * (1 - v + log_v)) return log_v;
+    }
+}
+
+/// Dirichlet(alpha, ..., alpha).
+void draw_shares(Stream& stream, double alpha, std::span<double> shares) {
+    if (alpha == 1) {  // the gaps between sorted uniform cuts
+        const auto cuts = shares.first(shares.size() - 1);
+        for (double& cut : cuts) cut = stream.uniform();
+        std::sort(cuts.begin(), cuts.end());
+        shares.back() = 1;
+        for (std::size_t i = shares.size() - 1; i > 0; --i) shares[i] -= shares[i - 1];
+        return;
+    }
+    // Gamma variates over their sum, as logarithms times `scale`, so that no alpha is too small: for alpha < 1,
+    // Gamma(alpha) = Gamma(alpha + 1) * U^(1 / alpha).
+    const double scale = alpha < 1 ? alpha : 1;
+    for (double& share : shares) {
+        share = scale * log_gamma_variate(stream, alpha < 1 ? alpha + 1 : alpha);
+        if (alpha < 1) share += exact::log(stream.positive_uniform());
+    }
+    const double largest = *std::max_element(shares.begin(), shares.end());
+    double sum = 0;
+    for (double& share : shares) sum += share = exact::exp((share - largest) / scale);
+    for (double& share : shares) share /= sum;
+}
+
+/// Beta(alpha, alpha).
+double draw_share(Stream& stream, double alpha) {
+    std::array<double, 2> shares{};
+    draw_shares(stream, alpha, shares);
+    return shares[0];
+}
+
+// ---- The values of ops
+
+/// How an op's value is drawn. Most start from a level, uniform between 0.1 and the severity; a magnitude is
+/// level * maximum / 10.
+enum class ValueLaw : unsigned char {
+    none,
+    remainder,     ///< maximum - whole magnitude; the parameter is the maximum
+    signed_whole,  ///< whole magnitude of either sign; the parameter is the maximum
+    signed_real,   ///< magnitude of either sign; the parameter is the maximum
+    shift_x,       ///< signed_whole with the maximum width / parameter
+    shift_y,       ///< signed_whole with the maximum height / parameter
+    factor,        ///< see FactorLaw; a symmetric one above 1 is multiplied by the parameter
+};
+
+struct ValueRow {
+    Op op;
+    ValueLaw law;
+    double parameter;
+};
+
+/// Source: Composer's augmentation_primitives.
+constexpr std::array<ValueRow, op_count> value_table{{
+    {Op::autocontrast, ValueLaw::none, 0},
+    {Op::equalize, ValueLaw::none, 0},
+    {Op::posterize, ValueLaw::remainder, 4},
+    {Op::rotate, ValueLaw::signed_whole, 30},
+    {Op::solarize, ValueLaw::remainder, 256},
+    {Op::shear_x, ValueLaw::signed_real, 0.3},
+    {Op::shear_y, ValueLaw::signed_real, 0.3},
+    {Op::translate_x, ValueLaw::shift_x, 3},
+    {Op::translate_y, ValueLaw::shift_y, 3},
+    {Op::color, ValueLaw::factor, 1},
+    {Op::contrast, ValueLaw::factor, 1},
+    {Op::brightness, ValueLaw::factor, 0.75},
+    {Op::sharpness, ValueLaw::factor, 1},
+}};
+
+static_assert([] {
+    for (std::size_t i = 0; i < op_count; ++i) {
+        if (value_table[i].op != static_cast<Op>(i)) return false;
+    }
+    return true;
+}());
+
+const ValueRow& value_row(Op op) { return value_table[static_cast<std::size_t>(op)]; }
+
+double draw_value(Stream& stream, const OpChoice& choice, double severity, int width, int height) {
+    const auto [op, law, parameter] = value_row(choice.op);
+    const auto magnitude = [&](double maximum) { return stream.uniform(0.1, severity) * maximum / 10; };
+    const auto either_sign = [&](double value) {
+        return stream.uniform() > 0.5 ? 0 - value : value;  // not -value: there is no -0
+    };
+    switch (law) {
+        case ValueLaw::none:
+            return 0;
+        case ValueLaw::remainder:
+            return parameter - std::trunc(magnitude(parameter));
+        case ValueLaw::signed_whole:
+            return either_sign(std::trunc(magnitude(parameter)));
+        case ValueLaw::signed_real:
+            return either_sign(magnitude(parameter));
+        case ValueLaw::shift_x:
+            return either_sign(std::trunc(magnitude(width / parameter)));
+        case ValueLaw::shift_y:
+            return either_sign(std::trunc(magnitude(height / parameter)));
+        case ValueLaw::factor:
+            break;
+    }
+    if (choice.law == FactorLaw::original) return magnitude(1.8) + 0.1;
+    const bool stronger = stream.uniform() > 0.5;
+    const double factor = stronger ? stream.uniform(1, severity) : stream.uniform(1 - 0.09 * severity, 1);
+    return factor > 1 ? factor * parameter : factor;
+}
+
+// ---- The choice of ops
+
+double total_weight(std::span<const OpChoice> choices) {
+    double total = 0;
+    for (const OpChoice& choice : choices) total += choice.weight;
+    return total;
+}
+
+const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices) {
+    const double target = stream.uniform() * total_weight(choices);
+    double sum = 0;
+    const OpChoice* last = nullptr;
+    for (const OpChoice& choice : choices) {
+        if (choice.weight == 0) continue;
+        last = &choice;
+        sum += choice.weight;
+        if (target < sum) break;
+    }
+    return *last;  // also where weights are subnormal and the target rounds up to the total
+}
+
+void check_choices(std::span<const OpChoice> choices) {
+    if (choices.empty()) refuse("ops: empty; at least one op is needed");
+    for (const OpChoice& choice : choices) {
+        if (static_cast<std::size_t>(choice.op) >= op_count) refuse("ops: an op that does not exist");
+        if (choice.weight >= 0 && choice.weight <= std::numeric_limits<double>::max()) continue;
+        refuse("ops: weight " + text::number(choice.weight) + " for " + std::string(info(choice.op).name) +
+               "; allowed are finite numbers from 0 up");
+    }
+    const double total = total_weight(choices);
+    if (total == 0) refuse("ops: all weights are 0; at least one must be above");
+    if (total > std::numeric_limits<double>::max()) refuse("ops: the weights are too large to be added");
+}
+
+/// A word of an op list, and what it stands for.
+struct Term {
+    std::string name;
+    std::vector<OpChoice> choices;
+};
+
+const std::vector<Term>& vocabulary() {
+    static const std::vector<Term> terms = [] {
+        std::vector<Term> terms{{"all", {}}, {"safe", {}}, {"original", {}}};
+        for (const OpInfo& row : ops()) {
+            const bool has_factor = value_row(row.op).law == ValueLaw::factor;
+            const OpChoice symmetric{.op = row.op};
+            const OpChoice original{.op = row.op, .law = has_factor ? FactorLaw::original : FactorLaw::symmetric};
+            terms[0].choices.push_back(symmetric);
+            if (!has_factor) terms[1].choices.push_back(symmetric);
+            terms[2].choices.push_back(original);
+            terms.push_back({std::string(row.name), {symmetric}});
+            if (has_factor) terms.push_back({std::string(row.name) + "_original", {original}});
+        }
+        return terms;
+    }();
+    return terms;
+}
+
+const Term& find_term(std::string_view name) {
+    for (const Term& term : vocabulary()) {
+        if (term.name == name) return term;
+    }
+    refuse("ops: " + (name.empty() ? "an item is empty" : text::quoted(name) + " is not known") + "; allowed are " +
+           text::joined(vocabulary(), &Term::name));
+}
+
+double parse_weight(std::string_view digits) {
+    double weight = 0;
+    const char* const end = digits.data() + digits.size();
+    const auto [stop, error] = std::from_chars(digits.data(), end, weight);
+    if (error != std::errc{} || stop != end) refuse("ops: weight " + text::quoted(digits) + " is not a number");
+    return weight;
+}
+
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r\n";
+    const std::size_t first = text.find_first_not_of(blanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(blanks) + 1 - first);
+}
+
+// ---- Arguments
+
+void check_range(const char* name, double value, double min, double max, const char* kind) {
+    if (value >= min && value <= max) return;
+    refuse(std::string(name) + ": " + text::number(value) + "; allowed are " + kind + " " + text::number(min) + ".." +
+           text::number(max));
+}
+
+}  // namespace
+
+std::vector<OpChoice> parse_op_choices(std::string_view list) {
+    std::vector<OpChoice> choices;
+    for (bool more = true; more;) {
+        const std::size_t comma = list.find(',');
+        const std::string_view item = list.substr(0, comma);
+        const std::size_t colon = item.find(':');
+        const double weight = colon == std::string_view::npos ? 1 : parse_weight(trimmed(item.substr(colon + 1)));
+        for (OpChoice choice : find_term(trimmed(item.substr(0, colon))).choices) {
+            choice.weight = weight;
+            choices.push_back(choice);
+        }
+        more = comma != std::string_view::npos;
+        if (more) list.remove_prefix(comma + 1);
+    }
+    check_choices(choices);
+    return choices;
+}
+
+void validate(const Policy& policy) {
+    check_range("severity", policy.severity, 0, 10, "numbers");
+    check_range("width", policy.width, 1, max_width, "whole numbers");
+    if (policy.depth != -1) check_range("depth", policy.depth, 1, max_depth, "-1 and whole numbers");
+    if (!(policy.alpha > 0 && policy.alpha <= std::numeric_limits<double>::max())) {
+        refuse("alpha: " + text::number(policy.alpha) + "; allowed are finite numbers above 0");
+    }
+    check_choices(policy.ops);
+}
+
+Plan sample(const Policy& policy, const Key& key, int width, int height) {
+    Plan plan;
+    sample(policy, key, width, height, plan);
+    return plan;
+}
+
+void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
+    constexpr int max_pixels = std::numeric_limits<int>::max();
+    validate(policy);
+    check_range("image width", width, 1, max_pixels, "whole numbers");
+    check_range("image height", height, 1, max_pixels, "whole numbers");
+
+    Stream stream(key);
+    std::array<double, max_width> memory{};
+    const auto shares = std::span(memory).first(static_cast<std::size_t>(policy.width));
+    draw_shares(stream, policy.alpha, shares);
+
+    plan.width = width;
+    plan.height = height;
+    plan.mix = static_cast<float>(draw_share(stream, policy.alpha));
+    plan.fill = policy.fill;
+    plan.chains.resize(shares.size());
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+        Chain& chain = plan.chains[i];
+        chain.weight = static_cast<float>(shares[i]);
+        chain.ops.clear();
+        chain.ops.reserve(static_cast<std::size_t>(policy.depth > 0 ? policy.depth : max_random_depth));
+        const int depth = policy.depth > 0 ? policy.depth : 1 + static_cast<int>(stream.below(max_random_depth));
+        for (int n = 0; n < depth; ++n) {
+            const OpChoice& choice = draw_choice(stream, policy.ops);
+            chain.ops.push_back({choice.op, draw_value(stream, choice, policy.severity, width, height)});
+        }
+    }
+}
+
+}  // namespace halmix

@@ -1,0 +1,84 @@
+#include "schedules/cpu.h"
+
+namespace halmix {
+
+using namespace Halide;
+
+namespace {
+
+/// Pixels side by side, all channels of a pixel in one go. The last vector of a row is moved inwards; rows shorter than
+/// a vector go pixel by pixel.
+void vectorize_pixels(Func image, Expr width, int channels, int lanes) {
+    Var c = image.args()[0], x = image.args()[1], y = image.args()[2];
+    image.bound(c, 0, channels).reorder(c, x, y).unroll(c);
+    image.specialize(width >= lanes).vectorize(x, lanes, TailStrategy::ShiftInwards);
+}
+
+void schedule_support(const Support& support, Expr width, int channels, int lanes) {
+    Func f = support.func;
+    switch (support.role) {
+        case Role::table:
+            f.compute_root();
+            return;
+        case Role::histogram: {
+            f.compute_root();
+            Var c = f.args()[1];
+            RVar x = f.rvars(0)[0], y = f.rvars(0)[1];
+            f.bound(c, 0, channels).update().reorder(c, x, y).unroll(c);
+            return;
+        }
+        case Role::reduction: {
+            f.compute_root();
+            RVar x = f.rvars(0)[0], y = f.rvars(0)[1], xo("xo"), xi("xi");
+            Var lane("lane");
+            Func partial = f.update().split(x, xo, xi, 4*lanes, TailStrategy::GuardWithIf).rfactor(xi, lane);
+            partial.compute_root().vectorize(lane, 4*lanes);
+            partial.update().vectorize(lane, 4*lanes);
+            return;
+        }
+        case Role::source: {
+            if (channels == 1) return;
+            // A pixel in four bytes, so that all its channels load at once.
+            Var c = f.args()[0], x = f.args()[1];
+            f.compute_root().bound_extent(c, 4).reorder_storage(c, x, f.args()[2]).unroll(c);
+            f.vectorize(x, lanes, TailStrategy::RoundUp);
+            return;
+        }
+        default:
+            return;
+    }
+}
+
+}  // namespace
+
+void schedule_cpu(const std::vector<OpOutput>& stages, Func dst, Expr width, int channels, const Target& target) {
+    int lanes = target.natural_vector_size<float>();
+    for (const OpOutput& stage : stages) {
+        for (const Support& support : stage.support) schedule_support(support, width, channels, lanes);
+    }
+    // dst repeats the last image, which is therefore inlined.
+    const OpOutput& last = stages.back();
+    if (last.role == Role::lookup) {
+        Var c = dst.args()[0], x = dst.args()[1], byte("byte");
+        dst.bound(c, 0, channels).fuse(c, x, byte).unroll(byte, 16, TailStrategy::GuardWithIf);
+    } else if (last.role == Role::warp && last.support.size()>2 && channels == 3) {
+        Var c = dst.args()[0], x = dst.args()[1], y = dst.args()[2];
+        Var xo("xo"), xi("xi");
+        int chunk = 64;
+        Func image = last.image;
+        dst.bound(c, 0, channels).reorder(c, x, y);
+        dst.split(x, xo, xi, chunk, TailStrategy::GuardWithIf).unroll(c).vectorize(xi, chunk);
+        image.compute_at(dst, xo);
+        Var ic = image.args()[0], ix = image.args()[1];
+        image.bound_extent(ic, 4).reorder(ic, ix).vectorize(ic, 4).unroll(ix, 4, TailStrategy::RoundUp);
+        for (const Support& s : last.support) {
+            if (s.role != Role::coordinate) continue;
+            Func f = s.func;
+            f.compute_at(dst, xo).vectorize(f.args()[0], lanes, TailStrategy::RoundUp);
+        }
+    } else {
+        vectorize_pixels(dst, width, channels, lanes);
+    }
+}
+
+}  // namespace halmix

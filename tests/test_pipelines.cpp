@@ -1,0 +1,182 @@
+#include <catch2/catch.hpp>
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+
+#include "catalogue.h"
+#include "contents.h"
+#include "guarded.h"
+#include "halmix/halmix.h"
+#include "reference/reference.h"
+
+using namespace halmix;
+using reference::Content;
+using test::Guard;
+using test::GuardedImage;
+
+namespace {
+
+struct Size {
+    int width, height;
+};
+
+const Size sizes[] = {{1, 1},   {1, 9},   {9, 1},   {2, 2},   {3, 3},   {4, 3},    {7, 5},  {16, 16},
+                      {17, 13}, {31, 33}, {32, 32}, {33, 17}, {64, 65}, {97, 111}, {5, 130}};
+
+const Fill fill = {11, 97, 203};
+
+std::vector<Engine> available_engines() {
+    std::vector<Engine> engines;
+    for (const TargetInfo& target : targets()) {
+        if (target.available) engines.emplace_back(target.name);
+    }
+    return engines;
+}
+
+reference::Image run_reference(std::span<const OpCall> ops, reference::Image image, const Fill& color = fill) {
+    for (const OpCall& call : ops) image = reference::apply(call, color, image);
+    return image;
+}
+
+std::string text(std::span<const OpCall> ops) {
+    std::string all;
+    for (const OpCall& call : ops) all += std::string(info(call.op).name) + "=" + std::to_string(call.value) + " ";
+    return all;
+}
+
+/// Ops that are of a kind on every image large enough, with values on both sides of what matters.
+const std::map<Kind, std::vector<OpCall>> calls_of_kind = {
+    {Kind::tone, {{Op::posterize, 3}, {Op::solarize, 77}, {Op::brightness, 0.61}, {Op::brightness, 1.73}}},
+    {Kind::autocontrast, {{Op::autocontrast}}},
+    {Kind::equalize, {{Op::equalize}}},
+    {Kind::contrast, {{Op::contrast, 0}, {Op::contrast, 0.37}, {Op::contrast, 2.9}, {Op::contrast, -1.5}}},
+    {Kind::color, {{Op::color, 0}, {Op::color, 0.41}, {Op::color, 2.2}, {Op::color, -3}}},
+    {Kind::sharpness, {{Op::sharpness, 0}, {Op::sharpness, 0.3}, {Op::sharpness, 2.6}, {Op::sharpness, -2}}},
+    {Kind::shift, {{Op::translate_x, 2}, {Op::translate_x, -3}, {Op::translate_y, 1}, {Op::translate_y, -2147483647}}},
+    {Kind::shear_x, {{Op::shear_x, 0.09}, {Op::shear_x, -0.3}, {Op::shear_x, 0.1}, {Op::shear_x, 1000}}},
+    {Kind::shear_y, {{Op::shear_y, 0.09}, {Op::shear_y, -0.3}, {Op::shear_y, 0.1}, {Op::shear_y, -1000}}},
+    {Kind::affine, {{Op::rotate, 9}, {Op::rotate, -27}, {Op::rotate, 180}, {Op::rotate, 90.5}}},
+};
+
+std::vector<Kind> unpack(Sequence sequence) {
+    std::vector<Kind> kinds;
+    for (; sequence != 0; sequence >>= 5) kinds.insert(kinds.begin(), static_cast<Kind>((sequence & 31) - 1));
+    return kinds;
+}
+
+}  // namespace
+
+TEST_CASE("every pipeline of every target equals the reference, within its bounds") {
+    std::vector<Engine> engines = available_engines();
+    REQUIRE(!engines.empty());
+    std::set<std::pair<std::string_view, std::string_view>> ran;
+    std::mt19937 random(20);
+    int images = 0;
+    for (const PipelineRow& row : pipeline_rows) {
+        std::vector<Kind> kinds = unpack(row.sequence);
+        for (std::size_t variant = 0; variant < 4; variant++) {
+            std::vector<OpCall> ops;
+            for (Kind kind : kinds) {
+                const std::vector<OpCall>& calls = calls_of_kind.at(kind);
+                ops.push_back(calls[variant % calls.size()]);
+            }
+            for (Size size : sizes) {
+                for (Content content : reference::contents()) {
+                    reference::Image in = make(content, size.width, size.height, row.channels, random());
+                    reference::Image expected = run_reference(ops, in);
+                    Guard guard = random() % 2 == 0 ? Guard::before : Guard::after;
+                    GuardedImage from(in, guard, random() % 3 * 7, random() % 4 == 0);
+                    for (const Engine& engine : engines) {
+                        GuardedImage to(in, guard, random() % 3 * 5, random() % 4 == 0);
+                        engine.apply(ops, fill, from.view(), to.view());
+                        images++;
+                        auto names = engine.describe(ops, size.width, size.height, row.channels);
+                        if (names == std::vector{row.name}) ran.emplace(row.name, engine.target().name);
+                        if (to.pixels() == expected && to.gaps_untouched() && from.pixels() == in) continue;
+                        INFO(row.name << " on " << engine.target().name << ": " << text(ops) << "on "
+                                      << reference::name(content) << " " << size.width << "x" << size.height);
+                        REQUIRE(to.pixels() == expected);
+                        REQUIRE(to.gaps_untouched());
+                        REQUIRE(from.pixels() == in);
+                    }
+                }
+            }
+        }
+    }
+    CHECK(ran.size() == std::size(pipeline_rows) * engines.size());
+    CHECK(images >= 15000);
+}
+
+namespace {
+
+/// Applies each call to an image on every target; returns the number of comparisons.
+int sweep(const std::vector<OpCall>& calls, const std::vector<reference::Image>& images) {
+    int count = 0;
+    for (const Engine& engine : available_engines()) {
+        for (const OpCall& call : calls) {
+            for (const reference::Image& in : images) {
+                reference::Image out = in;
+                std::span<const OpCall> ops(&call, 1);
+                engine.apply(ops, fill, {in.pixels.data(), in.width, in.height, in.channels},
+                             {out.pixels.data(), in.width, in.height, in.channels});
+                count++;
+                if (out == run_reference(ops, in)) continue;
+                FAIL(engine.target().name << ": " << text(ops) << "on " << in.width << "x" << in.height << "x"
+                                          << in.channels);
+            }
+        }
+    }
+    return count;
+}
+
+std::vector<OpCall> grid(Op op, double first, double last, double step) {
+    std::vector<OpCall> calls;
+    for (int i = 0; first + i * step <= last; i++) calls.push_back({op, first + i * step});
+    return calls;
+}
+
+}  // namespace
+
+TEST_CASE("every whole angle, threshold and number of bits, factors and slopes on a grid") {
+    std::vector<reference::Image> levels = {make(Content::ramp, 16, 16, 1), make(Content::noise, 24, 24, 3)};
+    std::vector<reference::Image> shapes = {make(Content::noise, 37, 23, 3), make(Content::noise, 24, 24, 1),
+                                            make(Content::two_levels, 18, 31, 3)};
+    int count = 0;
+    count += sweep(grid(Op::posterize, 0, 8, 1), levels);
+    count += sweep(grid(Op::solarize, 0, 256, 1), levels);
+    count += sweep(grid(Op::rotate, -180, 180, 1), shapes);
+    count += sweep(grid(Op::rotate, -360, 360, 22.25), shapes);
+    count += sweep(grid(Op::shear_x, -0.3, 0.3, 0.005), shapes);
+    count += sweep(grid(Op::shear_y, -0.3, 0.3, 0.005), shapes);
+    count += sweep(grid(Op::translate_x, -40, 40, 1), shapes);
+    count += sweep(grid(Op::translate_y, -40, 40, 1), shapes);
+    for (Op op : {Op::color, Op::contrast, Op::brightness, Op::sharpness}) {
+        count += sweep(grid(op, 0, 4, 0.03125), levels);
+        count += sweep({{op, 1}, {op, 1 + 1e-9}, {op, 1 - 1e-9}, {op, 1 + 1e-7}, {op, 1 - 1e-7}, {op, 10}, {op, 1000}},
+                       levels);
+    }
+    CHECK(count >= static_cast<int>(4000 * available_engines().size()));
+}
+
+TEST_CASE("the autocontrast table of every pair of lowest and highest level") {
+    int count = 0;
+    for (const Engine& engine : available_engines()) {
+        for (int low = 0; low < 256; low++) {
+            // One channel per highest level, three at a time.
+            for (int high = low + 1; high < 256; high += 3) {
+                reference::Image in = reference::generate(16, 16, 3, [&](int x, int y, int c) {
+                    return static_cast<std::uint8_t>(std::clamp(y * 16 + x, low, std::min(high + c, 255)));
+                });
+                reference::Image out = in;
+                std::vector<OpCall> ops = {{Op::autocontrast}};
+                engine.apply(ops, {}, {in.pixels.data(), 16, 16, 3}, {out.pixels.data(), 16, 16, 3});
+                count += std::min(3, 256 - high);
+                if (out == run_reference(ops, in)) continue;
+                FAIL(engine.target().name << ": levels " << low << " to " << high << " and the next two");
+            }
+        }
+    }
+    CHECK(count == static_cast<int>(32640 * available_engines().size()));
+}
