@@ -1,7 +1,6 @@
 #include <charconv>
 #include <cmath>
 #include <memory>
-#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -43,10 +42,12 @@ OpCall parse_call(std::string_view text) {
 
 std::vector<OpCall> parse_chain(std::string_view list) {
     std::vector<OpCall> chain;
-    for (const auto item : std::views::split(list, ',')) {
-        chain.push_back(parse_call({item.begin(), item.end()}));
+    for (;;) {
+        const std::size_t comma = list.find(',');
+        chain.push_back(parse_call(list.substr(0, comma)));
+        if (comma == std::string_view::npos) return chain;
+        list.remove_prefix(comma + 1);
     }
-    return chain;
 }
 
 void run(const Options& options) {

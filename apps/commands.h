@@ -15,6 +15,7 @@ using UsageError = CLI::ValidationError;
 void add_augment(CLI::App& app, int& exit_code);
 void add_apply(CLI::App& app, int& exit_code);
 void add_replay(CLI::App& app, int& exit_code);
+void add_figure(CLI::App& app, int& exit_code);
 void add_targets(CLI::App& app, int& exit_code);
 
 }  // namespace halmix::command

@@ -20,6 +20,7 @@ int run(int argc, char** argv) {
     add_augment(app, exit_code);
     add_apply(app, exit_code);
     add_replay(app, exit_code);
+    add_figure(app, exit_code);
     add_targets(app, exit_code);
     // Last, since subcommands take over what is set before.
     app.footer(

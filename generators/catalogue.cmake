@@ -6,11 +6,15 @@ set(HALMIX_KINDS tone autocontrast equalize contrast color sharpness shift shear
 # Kinds that leave gray images as they are.
 set(HALMIX_RGB_KINDS color)
 
+# Kinds for which pixels have no neighbours: an image without gaps between rows may be taken as one long row.
+set(HALMIX_FLAT_KINDS tone autocontrast equalize contrast color)
+
 # Kind sequences that are compiled as one pipeline, joined by '+'. Each kind by itself is needed; the rest is speed.
 set(HALMIX_SEQUENCES ${HALMIX_KINDS})
 
-# Targets, best first: name | Halide features | what the processor must have, as __builtin_cpu_supports calls it.
+# Targets, best first. AVX-512 begins with VBMI (Ice Lake, Zen 4), which shuffles bytes across a whole register:
+# name | Halide features | what the processor must have, as __builtin_cpu_supports calls it.
 set(HALMIX_TARGETS
-    "cpu-avx512 | sse41-avx-avx2-fma-f16c-avx512-avx512_skylake | avx512f avx512bw avx512cd avx512dq avx512vl avx2 fma"
+    "cpu-avx512 | sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake | avx512f avx512bw avx512cd avx512dq avx512vl avx512ifma avx512vbmi avx2 fma"
     "cpu-avx2 | sse41-avx-avx2-fma-f16c | avx2 fma"
     "cpu-sse41 | sse41 | sse4.1")

@@ -14,6 +14,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
  public:
     GeneratorParam<std::string> sequence{"sequence", "affine+equalize"};  ///< kinds, joined by '+'
     GeneratorParam<int> channels{"channels", 3};
+    GeneratorParam<std::string> lookup{"lookup", ""};  ///< name of the extern stage for lookups, see OpInput
 
     Input<Buffer<uint8_t, 3>> src{"src"};       ///< (channel, x, y), interleaved, any row stride
     Input<Buffer<double, 2>> params{"params"};  ///< (i, stage)
@@ -28,6 +29,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
         fill_color(c) = cast<uint8_t>(fill >> cast<uint32_t>(8 * c));
 
         Func image = src;
+        ExternFuncArgument whole_image = src;
         std::istringstream names(sequence.value());
         for (std::string name; std::getline(names, name, '+');) {
             int stage = static_cast<int>(stages.size());
@@ -35,10 +37,16 @@ class ChainGenerator : public Generator<ChainGenerator> {
             Func param(prefix + "param"), table(prefix + "table");
             param(i) = params(i, stage);
             table(i) = tables(clamp(i, 0, 255), stage);
-            stages.push_back(kinds.at(name)({image, width, height, channels, param, table, fill_color, prefix}));
+            stages.push_back(kinds.at(name)(
+                {image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup}));
             image = stages.back().image;
+            whole_image = image;
         }
-        dst(c, x, y) = image(c, x, y);
+        if (stages.back().role == Role::lookup) {
+            dst = image;  // which an extern stage then writes to directly
+        } else {
+            dst(c, x, y) = image(c, x, y);
+        }
     }
 
     void schedule() {

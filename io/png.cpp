@@ -1,4 +1,5 @@
 #include <png.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -140,6 +141,10 @@ std::vector<std::uint8_t> encode_png(ImageView image, const std::filesystem::pat
         info = png != nullptr ? png_create_info_struct(png) : nullptr;
         if (info == nullptr) writer.escape.fail("out of memory");
         png_set_write_fn(png, &writer, Writer::put, nullptr);
+        // Instead of libpng's defaults, which search for repeats that photographs hardly have: 6.9 ms instead of 52.3,
+        // and 1.7 % larger, for the 451 x 300 photograph in data/. Drawings are larger by some 15 %.
+        png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
+        png_set_compression_strategy(png, Z_RLE);
         png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
                      image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                      PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

@@ -29,19 +29,19 @@ void schedule_support(const Support& support, Expr width, int channels, int lane
         }
         case Role::reduction: {
             f.compute_root();
-            RVar x = f.rvars(0)[0], y = f.rvars(0)[1], xo("xo"), xi("xi");
-            Var lane("lane");
-            Func partial = f.update().split(x, xo, xi, 4*lanes, TailStrategy::GuardWithIf).rfactor(xi, lane);
-            partial.compute_root().vectorize(lane, 4*lanes);
-            partial.update().vectorize(lane, 4*lanes);
-            return;
-        }
-        case Role::source: {
-            if (channels == 1) return;
-            // A pixel in four bytes, so that all its channels load at once.
-            Var c = f.args()[0], x = f.args()[1];
-            f.compute_root().bound_extent(c, 4).reorder_storage(c, x, f.args()[2]).unroll(c);
-            f.vectorize(x, lanes, TailStrategy::RoundUp);
+            RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
+            Var lane("lane"), byte("byte");
+            int pixels = 4 * lanes;
+            Func partial = f.update().split(x, xo, xi, pixels, TailStrategy::GuardWithIf).rfactor(xi, lane);
+            partial.compute_root();
+            if (f.dimensions() == 1) {
+                Var c = f.args()[0];
+                partial.bound(c, 0, channels).reorder_storage(c, lane).fuse(c, lane, byte).vectorize(byte);
+                partial.update().reorder(c, lane).fuse(c, lane, byte).vectorize(byte);
+            } else {
+                partial.vectorize(lane, lanes);
+                partial.update().vectorize(lane, pixels);
+            }
             return;
         }
         default:
@@ -58,11 +58,19 @@ void schedule_cpu(const std::vector<OpOutput>& stages, Func dst, Expr width, int
     }
     // dst repeats the last image, which is therefore inlined.
     const OpOutput& last = stages.back();
+    Var c = dst.args()[0], x = dst.args()[1], y = dst.args()[2], byte("byte");
     if (last.role == Role::lookup) {
-        Var c = dst.args()[0], x = dst.args()[1], byte("byte");
-        dst.bound(c, 0, channels).fuse(c, x, byte).unroll(byte, 16, TailStrategy::GuardWithIf);
+    } else if (last.role == Role::stencil) {
+        int bytes = 4 * lanes;
+        dst.bound(c, 0, channels).fuse(c, x, byte);
+        dst.specialize(width * channels >= bytes).vectorize(byte, bytes, TailStrategy::ShiftInwards);
+        for (const Support& s : last.support) {
+            Func f = s.func;
+            if (s.role == Role::source) f.compute_root();
+            if (s.role == Role::partial) f.compute_at(dst, y);
+            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
+        }
     } else if (last.role == Role::warp && last.support.size()>2 && channels == 3) {
-        Var c = dst.args()[0], x = dst.args()[1], y = dst.args()[2];
         Var xo("xo"), xi("xi");
         int chunk = 64;
         Func image = last.image;
@@ -72,9 +80,14 @@ void schedule_cpu(const std::vector<OpOutput>& stages, Func dst, Expr width, int
         Var ic = image.args()[0], ix = image.args()[1];
         image.bound_extent(ic, 4).reorder(ic, ix).vectorize(ic, 4).unroll(ix, 4, TailStrategy::RoundUp);
         for (const Support& s : last.support) {
-            if (s.role != Role::coordinate) continue;
             Func f = s.func;
-            f.compute_at(dst, xo).vectorize(f.args()[0], lanes, TailStrategy::RoundUp);
+            Var fc = f.args()[0], fx = f.args()[1];
+            if (s.role == Role::source) {
+                // A pixel in four bytes, so that all its channels load at once.
+                f.compute_root().bound_extent(fc, 4).unroll(fc).vectorize(fx, lanes, TailStrategy::RoundUp);
+            } else {
+                f.compute_at(dst, xo).vectorize(f.args()[0], lanes, TailStrategy::RoundUp);
+            }
         }
     } else {
         vectorize_pixels(dst, width, channels, lanes);

@@ -197,11 +197,14 @@ TEST_CASE("every float32 survives the round trip, in few digits", "[plan]") {
         std::from_chars(digits.data(), digits.data() + digits.size(), plan.mix);
         CHECK(written() == digits);
     }
+    // The one float up to 1 whose shortest decimal is another float when it is read as a double first.
+    plan.mix = 7.038531e-26F;
+    CHECK(plan_from_json(to_json(plan)) == plan);
     Random random(1);
     for (int i = 0; i < 20000; ++i) {
         plan.mix = random_share(random);
         const std::string text = written();
-        REQUIRE(static_cast<float>(std::stold(text)) == plan.mix);
+        REQUIRE(static_cast<float>(std::stod(text)) == plan.mix);
         REQUIRE(text.size() <= 14);
     }
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "generators/stage.h"
+#include "generators/ops/lookup.h"
 
 namespace halmix {
 
@@ -8,7 +8,7 @@ namespace halmix {
 /// (lowest, highest) pairs the highest level maps to 254.
 inline OpOutput autocontrast(const OpInput& in) {
     using namespace Halide;
-    Var c("c"), x("x"), y("y"), level("level");
+    Var c("c"), level("level");
 
     Func darkest(in.prefix + "darkest"), lightest(in.prefix + "lightest");
     RDom all(0, in.width, 0, in.height, in.prefix + "all");
@@ -24,11 +24,7 @@ inline OpOutput autocontrast(const OpInput& in) {
     Expr stretched = clamp(cast<int>(cast<double>(level) * scale + offset), 0, 255);
     stretch(level, c) = cast<uint8_t>(select(high <= low, level, stretched));
 
-    Func out(in.prefix + "out");
-    out(c, x, y) = stretch(cast<int>(in.image(c, x, y)), c);
-    return {out,
-            Role::lookup,
-            {{darkest, Role::reduction}, {lightest, Role::reduction}, {stretch, Role::table}}};
+    return look_up(in, stretch, {{darkest, Role::reduction}, {lightest, Role::reduction}, {stretch, Role::table}});
 }
 
 }  // namespace halmix

@@ -13,14 +13,14 @@ inline Halide::Expr blend(const Halide::Expr& degenerate, const Halide::Expr& im
     return cast<uint8_t>(clamp(mixed, 0.0f, 255.0f));
 }
 
-/// Pillow's luminance of an RGB pixel; a gray pixel is its own.
+/// Pillow's luminance of an RGB pixel, (19595 R + 38470 G + 7471 B + 2^15) / 2^16 in integers; a gray pixel is its own.
+/// In float32, where every value on the way is a whole number below 2^24 and therefore exact, it costs less.
 inline Halide::Expr luminance(const OpInput& in, const Halide::Expr& x, const Halide::Expr& y) {
     using namespace Halide;
     if (in.channels == 1) return in.image(0, x, y);
-    Expr red = cast<uint32_t>(in.image(0, x, y));
-    Expr green = cast<uint32_t>(in.image(1, x, y));
-    Expr blue = cast<uint32_t>(in.image(2, x, y));
-    return cast<uint8_t>((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16);
+    auto level = [&](int c) { return cast<float>(in.image(c, x, y)); };
+    Expr sum = level(0) * 19595.0f + level(1) * 38470.0f + level(2) * 7471.0f + 32768.0f;
+    return cast<uint8_t>(sum * (1.0f / 65536.0f));
 }
 
 }  // namespace halmix

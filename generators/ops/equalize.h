@@ -1,13 +1,13 @@
 #pragma once
 
-#include "generators/stage.h"
+#include "generators/ops/lookup.h"
 
 namespace halmix {
 
 /// Spreads each channel's levels by its histogram, in Pillow's integer form with the exclusive cumulative sum.
 inline OpOutput equalize(const OpInput& in) {
     using namespace Halide;
-    Var c("c"), x("x"), y("y"), level("level");
+    Var c("c"), level("level");
 
     // Unsigned: a gray image may have 2^31 - 1 pixels, to which half a step is added.
     Func histogram(in.prefix + "histogram");
@@ -30,11 +30,9 @@ inline OpOutput equalize(const OpInput& in) {
     Expr spreaded = min((step / 2 + below(level, c)) / divisor, cast<uint32_t>(255));
     spread(level, c) = cast<uint8_t>(select(step == 0, cast<uint32_t>(level), spreaded));
 
-    Func out(in.prefix + "out");
-    out(c, x, y) = spread(cast<int>(in.image(c, x, y)), c);
-    return {out,
-            Role::lookup,
-            {{histogram, Role::histogram}, {below, Role::table}, {topmost, Role::table}, {spread, Role::table}}};
+    return look_up(
+        in, spread,
+        {{histogram, Role::histogram}, {below, Role::table}, {topmost, Role::table}, {spread, Role::table}});
 }
 
 }  // namespace halmix

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "generators/stage.h"
+#include "generators/ops/bordered.h"
 
 namespace halmix {
 
@@ -29,16 +29,6 @@ struct Tap {
 inline Halide::Expr interpolate(const Halide::Expr& near, const Halide::Expr& far, const Halide::Expr& fraction) {
     using namespace Halide;
     return cast<double>(near) + (cast<double>(far) - cast<double>(near)) * fraction;
-}
-
-/// The source with its outermost pixels repeated once: what Pillow reads for centres up to half a pixel outside.
-inline Halide::Func bordered(const OpInput& in) {
-    using namespace Halide;
-    Var c("c"), x("x"), y("y");
-    Func source(in.prefix + "bordered");
-    source(c, x, y) = in.image(clamp(c, 0, in.channels - 1), clamp(likely(x), 0, in.width - 1),
-                               clamp(y, 0, in.height - 1));
-    return source;
 }
 
 }  // namespace halmix

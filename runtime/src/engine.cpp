@@ -141,6 +141,10 @@ Buffer<3> pixels(const ImageView& image) {
              dimension(image.height, image.stride)}};
 }
 
+bool has_gaps(const ImageView& image) { return image.stride != std::ptrdiff_t{image.width} * image.channels; }
+
+ImageView one_row(const ImageView& image) { return {image.data, image.width * image.height, 1, image.channels}; }
+
 void check(int status, std::string_view pipeline) {
     if (status == 0) return;
     if (status == halide_error_code_out_of_memory) {
@@ -162,7 +166,8 @@ void run_program(const Program& program, std::size_t target, const Fill& fill, c
         std::ptrdiff_t count = end - step.first_stage;
         // Alternating so that the last step writes to out.
         const MutableImageView& to = (program.steps.size() - i) % 2 == 1 ? out : scratch;
-        Buffer<3> src = pixels(from), dst = pixels(to);
+        bool flat = step.pipeline->flat && !has_gaps(from) && !has_gaps(to);
+        Buffer<3> src = pixels(flat ? one_row(from) : from), dst = pixels(flat ? one_row(to) : to);
         Buffer<2> params(program.params[step.first_stage].data(), halide_type_of<double>(),
                          {dimension(std::tuple_size_v<Params>, 1), dimension(count, std::tuple_size_v<Params>)});
         Buffer<2> tables(program.tables[step.first_stage].data(), halide_type_of<std::uint8_t>(),
@@ -222,15 +227,14 @@ void Engine::run(const Plan& plan, ImageView in, MutableImageView out) const {
 
     bool staged = overlap(in, out);
     MutableImageView result = staged ? slot(count) : out;
+    bool flat = !has_gaps(in) && !has_gaps(result);
     std::ptrdiff_t row = std::ptrdiff_t{in.width} * in.channels, rows = in.height;
-    std::ptrdiff_t in_stride = in.stride, result_stride = result.stride;
-    // Without gaps the image is one long row, which spares the pipeline the ends of rows.
-    if (in_stride == row && result_stride == row) row *= std::exchange(rows, 1);
+    if (flat) row *= std::exchange(rows, 1);
     auto byte = halide_type_of<std::uint8_t>();
-    Buffer<2> original(in.data, byte, {dimension(row, 1), dimension(rows, in_stride)});
+    Buffer<2> original(in.data, byte, {dimension(row, 1), dimension(rows, in.stride)});
     Buffer<3> chains(memory, byte, {dimension(row, 1), dimension(rows, row), dimension(count, size)});
     Buffer<1> weights(workspace.weights.data(), halide_type_of<float>(), {dimension(count, 1)});
-    Buffer<2> mixed(result.data, byte, {dimension(row, 1), dimension(rows, result_stride)});
+    Buffer<2> mixed(result.data, byte, {dimension(row, 1), dimension(rows, result.stride)});
     const TargetRow& target = target_rows[index_];
     check(target.mix(&original, &chains, &weights, plan.mix, &mixed), "mix");
     if (staged) copy(result, out);

@@ -195,17 +195,18 @@ std::string number32(float value) {
     std::string digits = text::number(value);
     double as_double = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), as_double);
+    // It is another float by way of a double for 7.038531e-26, and for no other up to 1.
     return static_cast<float>(as_double) == value ? digits : text::number(double{value});
 }
 
 std::string op_text(const OpCall& call) {
     const OpInfo& row = info(call.op);
-    const std::string head = "{\"op\": \"" + std::string(row.name) + "\"";
+    const std::string head = R"({"op": ")" + std::string(row.name) + '"';
     switch (row.type) {
         case ValueType::integer:
-            return head + ", \"value\": " + std::to_string(static_cast<std::int64_t>(call.value)) + "}";
+            return head + R"(, "value": )" + std::to_string(static_cast<std::int64_t>(call.value)) + "}";
         case ValueType::real:
-            return head + ", \"value\": " + text::number(call.value) + "}";
+            return head + R"(, "value": )" + text::number(call.value) + "}";
         case ValueType::none:
             break;
     }
@@ -213,7 +214,7 @@ std::string op_text(const OpCall& call) {
 }
 
 std::string chain_text(const Chain& chain) {
-    return "{\"weight\": " + number32(chain.weight) + ", \"ops\": [" + text::joined(chain.ops, op_text) + "]}";
+    return R"({"weight": )" + number32(chain.weight) + R"(, "ops": [)" + text::joined(chain.ops, op_text) + "]}";
 }
 
 }  // namespace

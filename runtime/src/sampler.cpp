@@ -223,14 +223,14 @@ double total_weight(std::span<const OpChoice> choices) {
 const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices) {
     const double target = stream.uniform() * total_weight(choices);
     double sum = 0;
-    const OpChoice* last = nullptr;
+    const OpChoice* chosen = &choices.front();
     for (const OpChoice& choice : choices) {
         if (choice.weight == 0) continue;
-        last = &choice;
+        chosen = &choice;
         sum += choice.weight;
         if (target < sum) break;
     }
-    return *last;  // also where weights are subnormal and the target rounds up to the total
+    return *chosen;  // also where weights are subnormal and the target rounds up to the total
 }
 
 void check_choices(std::span<const OpChoice> choices) {

@@ -33,7 +33,7 @@ inline std::string one_line(std::string_view text) {
     return text.size() > longest ? line + "..." : line;
 }
 
-inline std::string quoted(std::string_view text) { return "'" + one_line(text) + "'"; }
+inline std::string quoted(std::string_view text) { return std::string("'").append(one_line(text)).append("'"); }
 
 /// The texts of some items one after another; `text` gives that of one.
 template <typename Items, typename Text>

@@ -42,7 +42,7 @@ struct OpInfo {
 [[nodiscard]] std::span<const OpInfo, op_count> ops() noexcept;
 [[nodiscard]] const OpInfo& info(Op op) noexcept;
 
-/// The op of this name; throws Error(invalid_argument), listing the names there are.
+/// The op of exactly this name; throws Error(invalid_argument), listing the names there are.
 [[nodiscard]] Op parse_op(std::string_view name);
 
 /// An op with its value, in the op's own unit: degrees (counter-clockwise), the shear's slope, pixels (positive moves
@@ -54,7 +54,7 @@ struct OpCall {
     friend bool operator==(const OpCall&, const OpCall&) = default;
 };
 
-/// Throws Error(invalid_argument) if the value is not one the op allows.
+/// Throws Error(invalid_argument) if the value is not one the op allows: finite, in its range, and whole for integers.
 void validate(const OpCall& call);
 
 }  // namespace halmix

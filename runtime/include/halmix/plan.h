@@ -37,18 +37,30 @@ struct Plan {
 };
 
 /// Throws Error(bad_plan) unless 1..max_width chains of at most max_depth valid ops have weights >= 0 that sum to at
-/// most 1 (plus rounding), mix lies in 0..1 and the image has at least one pixel.
+/// most 1 (plus 0.001 for rounding), mix lies in 0..1 and the image has at least one pixel. The message names the
+/// member by its path: "plan: chains[1].ops[0].value: 300 for solarize; allowed are whole numbers 0..256".
 void validate(const Plan& plan);
 
-/// Version 1 of the plan format, indented by two spaces:
+/// Version 1 of the plan format, a line for each member and each chain:
 ///
-///     {"version": 1, "width": 224, "height": 224, "mix": 0.42,
-///      "chains": [{"weight": 0.31, "ops": [{"op": "rotate", "value": -12}, {"op": "equalize"}]}, ...]}
+///     {
+///       "version": 1,
+///       "width": 224,
+///       "height": 224,
+///       "mix": 0.42,
+///       "chains": [
+///         {"weight": 0.31, "ops": [{"op": "rotate", "value": -12}, {"op": "equalize"}]},
+///         ...
+///       ]
+///     }
 ///
-/// "fill": [r, g, b] is present if it is not black. Numbers are written so that they read back exactly.
+/// "fill": [r, g, b] follows "mix" if it is not black; "value" is there if the op has one. Numbers are the shortest
+/// decimals that read back exactly, so that plan_from_json(to_json(plan)) == plan. Throws as validate does.
 [[nodiscard]] std::string to_json(const Plan& plan);
 
-/// Reads and validates what `to_json` writes; throws Error(bad_plan) that names the offending member, unknown ones too.
+/// Reads and validates what `to_json` writes, with members in any order. Whole numbers may also be written as 3.0 or
+/// 3e0. For anything else, whatever its bytes, it throws Error(bad_plan): one line that names the member by its path,
+/// for unknown, missing and repeated ones too, or the line and column where the text stops being JSON.
 [[nodiscard]] Plan plan_from_json(std::string_view text);
 
 }  // namespace halmix

@@ -12,7 +12,7 @@ namespace halmix {
 
 /// How the factor of color, contrast, brightness and sharpness is drawn; the other ops have one law only.
 enum class FactorLaw : unsigned char {
-    symmetric,  ///< Composer's own: as often below 1 as above
+    symmetric,  ///< Composer's own: as often below 1 as above (from severity 1 up)
     original,   ///< that of the AugMix paper's code: uniform in 0.118 .. 0.18 * severity + 0.1
 };
 
@@ -20,13 +20,15 @@ enum class FactorLaw : unsigned char {
 struct OpChoice {
     Op op{};
     FactorLaw law = FactorLaw::symmetric;
-    double weight = 1;  ///< finite and >= 0; not all of a policy's are 0
+    double weight = 1;  ///< finite and >= 0, as is the sum of a policy's; they are not all 0
 
     friend bool operator==(const OpChoice&, const OpChoice&) = default;
 };
 
 /// The choices named by a comma-separated list. An item is `all`, `safe` or `original` (Composer's sets), an op, or
-/// `color_original` and the like, and may end in `:WEIGHT` (`rotate:2`). Throws Error(invalid_argument).
+/// `color_original` and the like, and may end in `:WEIGHT` (`rotate:2`; a set's ops all get it). Blanks around names
+/// and weights are ignored; what is named twice is listed twice, and so drawn with both weights. Throws
+/// Error(invalid_argument): for unknown names, listing those there are, and for weights OpChoice does not allow.
 [[nodiscard]] std::vector<OpChoice> parse_op_choices(std::string_view list);
 
 /// What to draw plans from. The defaults are Composer's.
@@ -52,8 +54,10 @@ struct Key {
 };
 
 /// Draws the plan of a key for a width x height image: a pure function. Philox-4x32-10 (Salmon et al., 2011) with
-/// `seed` as its key and counter (index, epoch, view, block); the distributions are documented in docs/sampling.md.
-/// Throws Error(invalid_argument). The second form reuses the plan's memory.
+/// `seed` as its key and counter (index, epoch, view, block); docs/sampling.md defines every draw to the last bit.
+/// Throws Error(invalid_argument) for a policy that is not valid or an image without pixels.
+///
+/// The second form reuses the plan's memory: after the first plan of a policy it allocates nothing.
 [[nodiscard]] Plan sample(const Policy& policy, const Key& key, int width, int height);
 void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan);
 

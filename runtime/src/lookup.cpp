@@ -1,0 +1,79 @@
+// Table lookups, which Halide would make one byte at a time on x86: an extern stage of the pipelines, one function per
+// CPU target.
+
+#include "lookup.h"
+
+#include <HalideRuntime.h>
+
+namespace halmix {
+
+namespace lookup {
+
+void scalar(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* table) {
+    for (std::size_t i = 0; i < count; i++) out[i] = table[in[i]];
+}
+
+void scalar_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* tables) {
+    for (std::size_t i = 0; i < count; i++) {
+        for (std::size_t c = 0; c < 3; c++) out[3 * i + c] = tables[256 * c + in[3 * i + c]];
+    }
+}
+
+}  // namespace lookup
+
+namespace {
+
+/// The extern stage: out(c, x, y) = table(image(c, x, y)) or table(image(c, x, y), c), on interleaved images.
+int look_up_image(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out, lookup::Function look_up,
+                  lookup::RgbFunction look_up_rgb) {
+    if (image->is_bounds_query() || table->is_bounds_query()) {
+        if (image->is_bounds_query()) {
+            for (int d = 0; d < 3; d++) {
+                image->dim[d].min = out->dim[d].min;
+                image->dim[d].extent = out->dim[d].extent;
+            }
+        }
+        if (table->is_bounds_query()) {
+            table->dim[0].min = 0;
+            table->dim[0].extent = 256;
+            if (table->dimensions == 2) {
+                table->dim[1].min = out->dim[0].min;
+                table->dim[1].extent = out->dim[0].extent;
+            }
+        }
+        return 0;
+    }
+    int channels = out->dim[0].extent, width = out->dim[1].extent, height = out->dim[2].extent;
+    bool by_channel = table->dimensions == 2 && channels == 3;
+    for (int y = out->dim[2].min; y < out->dim[2].min + height; y++) {
+        int first[3] = {out->dim[0].min, out->dim[1].min, y};
+        const std::uint8_t* from = image->address_of(first);
+        std::uint8_t* to = out->address_of(first);
+        if (by_channel) {
+            look_up_rgb(from, to, width, table->host);
+        } else {
+            look_up(from, to, std::size_t(width) * channels, table->host);
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+}  // namespace halmix
+
+extern "C" {
+
+int halmix_lookup__cpu_avx512(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {
+    return halmix::look_up_image(image, table, out, halmix::lookup::avx512, halmix::lookup::avx512_rgb);
+}
+
+int halmix_lookup__cpu_avx2(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {
+    return halmix::look_up_image(image, table, out, halmix::lookup::avx2, halmix::lookup::scalar_rgb);
+}
+
+int halmix_lookup__cpu_sse41(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {
+    return halmix::look_up_image(image, table, out, halmix::lookup::scalar, halmix::lookup::scalar_rgb);
+}
+
+}  // extern "C"
