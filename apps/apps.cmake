@@ -4,6 +4,7 @@ find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(EXIF REQUIRED IMPORTED_TARGET libexif)
+pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 
 # JPEG and PNG in and out; the core library knows nothing of files.
 add_library(halmix_io STATIC
@@ -21,10 +22,13 @@ target_link_libraries(halmix_io
 add_executable(halmix_command
     apps/apply.cpp
     apps/augment.cpp
+    apps/drawing.cpp
+    apps/figure.cpp
     apps/inputs.cpp
     apps/interrupt.cpp
     apps/main.cpp
     apps/options.cpp
+    apps/plan_file.cpp
     apps/progress.cpp
     apps/replay.cpp
     apps/targets.cpp)
@@ -32,4 +36,4 @@ set_target_properties(halmix_command PROPERTIES OUTPUT_NAME halmix)
 target_include_directories(halmix_command PRIVATE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(halmix_command PRIVATE HALMIX_VERSION="${PROJECT_VERSION}")
 target_link_libraries(halmix_command
-    PRIVATE halmix_options halmix_core halmix_io CLI11::CLI11 nlohmann_json::nlohmann_json Threads::Threads)
+    PRIVATE halmix_options halmix_core halmix_io CLI11::CLI11 nlohmann_json::nlohmann_json PkgConfig::CAIRO Threads::Threads)

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -42,8 +43,7 @@ struct Notation {
     std::string_view after;
 };
 
-constexpr std::array<Notation, 7> notations{{
-    {"", "", "", ""},
+constexpr std::array<Notation, 6> notations{{
     {"bits", "", "%.0f", " bit"},
     {"degrees", "", "%.4g", "°"},
     {"factor", "×", "%.2f", ""},
@@ -53,15 +53,19 @@ constexpr std::array<Notation, 7> notations{{
 }};
 
 std::string number_text(const char* format, double value) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), format, std::abs(value));
-    return (std::signbit(value) ? "−" : "") + std::string(text.data());
+    std::array<char, 32> buffer{};
+    std::snprintf(buffer.data(), buffer.size(), format, std::abs(value));
+    const std::string text = buffer.data();
+    const bool rounds_to_zero = text.find_first_of("123456789") == std::string::npos;
+    return (value < 0 && !rounds_to_zero ? "−" : "") + text;
 }
 
+/// An op's value as it stands below its picture; empty if the op has none.
 std::string value_text(const OpCall& call) {
-    const std::string_view unit = info(call.op).unit;
-    const auto notation = std::ranges::find(notations, unit, &Notation::unit);
-    if (unit.empty()) return "";
+    const OpInfo& op = info(call.op);
+    if (op.type == ValueType::none) return "";
+    const auto notation = std::ranges::find(notations, op.unit, &Notation::unit);
+    assert(notation != notations.end());
     return std::string(notation->before) + number_text(notation->number, call.value) + std::string(notation->after);
 }
 
@@ -106,17 +110,21 @@ constexpr const char* original_name = "original";
 constexpr const char* combination_name = "combination";
 constexpr const char* result_name = "result";
 
-/// Where everything of the method's figure is, in pixels. Columns and rows are named by their centres.
+/// Where everything of the method's figure is, in pixels.
 struct MethodLayout {
+    Size size;   ///< of the figure
+    Size panel;  ///< of each picture
     int font = 0;
     int head = 0;    ///< length of an arrow's head
     int radius = 0;  ///< of a sum sign
     int clear = 0;   ///< between a picture and the lines to it
-    Size panel;      ///< of each picture
-    Size size;       ///< of the figure
 
-    int original = 0, trunk = 0, first_step = 0, step_pitch = 0, weights = 0;
-    int sum = 0, combination = 0, mix = 0, blend = 0, result = 0;
+    /// The centres of what stands in columns, from left to right. The trunk is the line that leads from the original to
+    /// every chain, and below all of them past the combination; `weights` and `mix` are the texts before the sum signs.
+    int original = 0, trunk = 0, first_step = 0, step_pitch = 0, weights = 0, sum = 0;
+    int combination = 0, mix = 0, blend = 0, result = 0;
+
+    /// The same for rows, from top to bottom. What is not in a chain stands in the middle.
     int first_row = 0, row_pitch = 0, middle = 0, skip = 0;
 
     MethodLayout(const Plan& plan, const io::Image& image) {
@@ -275,8 +283,9 @@ io::Image draw_grid(const Engine& engine, const Options& options, const io::Imag
     const auto index = [&](int cell) { return options.key.index + static_cast<std::uint64_t>(cell) - 1; };
     const auto label = [&](int cell) { return cell == 0 ? original_name : "index " + std::to_string(index(cell)); };
     int label_width = 0;
-    for (int cell = 0; cell < cells; ++cell)
+    for (int cell = 0; cell < cells; ++cell) {
         label_width = std::max(label_width, Drawing::text_width(label(cell), font));
+    }
 
     const int columns = static_cast<int>(std::ceil(std::sqrt(cells)));
     const int rows = (cells + columns - 1) / columns;

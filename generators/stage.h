@@ -19,6 +19,7 @@ enum class Role {
     source,     ///< the stage's image with a border, as stencils and warps read it
     partial,    ///< a part of a stencil that several of its pixels share
     coordinate, ///< of one output pixel (x, y), the same for its channels
+    gather,     ///< what an output pixel (x, y) takes from the source, from wherever the coordinates say
 };
 
 /// What an op is given. Coordinates are (channel, x, y) throughout.

@@ -70,23 +70,23 @@ void schedule_cpu(const std::vector<OpOutput>& stages, Func dst, Expr width, int
             if (s.role == Role::partial) f.compute_at(dst, y);
             f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
         }
-    } else if (last.role == Role::warp && last.support.size()>2 && channels == 3) {
+    } else if (last.role == Role::warp && !last.support.empty() && last.support[0].role == Role::source) {
         Var xo("xo"), xi("xi");
         int chunk = 64;
+        dst.bound(c, 0, channels).reorder(c, x, y).unroll(c);
+        dst.split(x, xo, xi, chunk, TailStrategy::GuardWithIf).vectorize(xi, chunk);
         Func image = last.image;
-        dst.bound(c, 0, channels).reorder(c, x, y);
-        dst.split(x, xo, xi, chunk, TailStrategy::GuardWithIf).unroll(c).vectorize(xi, chunk);
-        image.compute_at(dst, xo);
-        Var ic = image.args()[0], ix = image.args()[1];
-        image.bound_extent(ic, 4).reorder(ic, ix).vectorize(ic, 4).unroll(ix, 4, TailStrategy::RoundUp);
+        Var ic = image.args()[0], ix = image.args()[1], iy = image.args()[2];
+        image.compute_at(dst, xo).bound(ic, 0, channels).reorder(ic, ix, iy).unroll(ic).reorder_storage(ix, ic, iy);
+        image.vectorize(ix, lanes, TailStrategy::RoundUp).bound_storage(ix, chunk).store_in(MemoryType::Stack);
         for (const Support& s : last.support) {
             Func f = s.func;
-            Var fc = f.args()[0], fx = f.args()[1];
             if (s.role == Role::source) {
-                // A pixel in four bytes, so that all its channels load at once.
-                f.compute_root().bound_extent(fc, 4).unroll(fc).vectorize(fx, lanes, TailStrategy::RoundUp);
-            } else {
-                f.compute_at(dst, xo).vectorize(f.args()[0], lanes, TailStrategy::RoundUp);
+                f.compute_root().vectorize(f.args()[0], 4 * lanes, TailStrategy::RoundUp);
+            } else if (s.role == Role::coordinate) {
+                f.compute_at(dst, xo).vectorize(f.args()[0], lanes, TailStrategy::RoundUp).bound_storage(f.args()[0], chunk).store_in(MemoryType::Stack);
+            } else if (s.role == Role::gather) {
+                f.compute_at(dst, xo).unroll(f.args()[0], 4, TailStrategy::RoundUp).bound_storage(f.args()[0], chunk).store_in(MemoryType::Stack);
             }
         }
     } else {

@@ -8,29 +8,25 @@ namespace halmix {
 inline OpOutput affine(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
-    Func source = bordered(in), inside(in.prefix + "inside"), out(in.prefix + "out");
-    Expr cx = centre(x), cy = centre(y);
-    Tap across(in.prefix + "across", (in.param(0) * cx + in.param(1) * cy) + in.param(2), in.width, x, y);
-    Tap down(in.prefix + "down", (in.param(3) * cx + in.param(4) * cy) + in.param(5), in.height, x, y);
-    inside(x, y) = across.inside && down.inside;
+    Func bytes = bordered_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
 
-    Expr column = unsafe_promise_clamped(across.near(x, y), -1, in.width - 1);
-    Expr row = unsafe_promise_clamped(down.near(x, y), -1, in.height - 1);
-    auto between = [&](const Expr& at) {
-        return interpolate(source(c, column, at), source(c, column + 1, at), across.fraction(x, y));
+    Expr cx = centre(x), cy = centre(y);
+    Tap across((in.param(0) * cx + in.param(1) * cy) + in.param(2), in.width);
+    Tap down((in.param(3) * cx + in.param(4) * cy) + in.param(5), in.height);
+    taps(x, y) = {across.near, down.near, across.fraction, down.fraction, cast<uint8_t>(across.inside && down.inside)};
+
+    // Below the last row Pillow repeats it, as the border does.
+    Expr column = unsafe_promise_clamped(taps(x, y)[0], -1, in.width - 1);
+    Expr row = unsafe_promise_clamped(taps(x, y)[1], -1, in.height - 1);
+    words(x, y) = {pixel_pair(in, bytes, column, row), pixel_pair(in, bytes, column, row + 1)};
+
+    auto between = [&](const Expr& word) {
+        return interpolate_levels(biased_level(word, c), biased_level(word, c + in.channels), taps(x, y)[2]);
     };
-    // Below the last row Pillow repeats the first of the two, which the border equals.
-    Expr first = between(row), second = between(row + 1);
-    Expr level = first + (second - first) * down.fraction(x, y);
-    out(c, x, y) = select(inside(x, y), cast<uint8_t>(level), in.fill(c));
-    return {out,
-            Role::warp,
-            {{source, Role::source},
-             {across.near, Role::coordinate},
-             {across.fraction, Role::coordinate},
-             {down.near, Role::coordinate},
-             {down.fraction, Role::coordinate},
-             {inside, Role::coordinate}}};
+    Expr first = between(words(x, y)[0]), second = between(words(x, y)[1]);
+    Expr level = first + (second - first) * taps(x, y)[3];
+    out(c, x, y) = select(taps(x, y)[4] != 0, cast<uint8_t>(cast<int>(level)), in.fill(c));
+    return {out, Role::warp, {{bytes, Role::source}, {taps, Role::coordinate}, {words, Role::gather}}};
 }
 
 }  // namespace halmix

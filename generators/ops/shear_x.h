@@ -22,11 +22,14 @@ inline OpOutput shear_x(const OpInput& in) {
     Expr inside = from >= Expr(0.0) && from < cast<double>(in.width);
     Expr near = x + whole_offset(y);
     Expr fraction = (from - Expr(0.5)) - cast<double>(near);
-    auto at = [&](const Expr& column) { return in.image(c, clamp(likely(column), 0, in.width - 1), y); };
+    auto at = [&](const Expr& column) {
+        return cast<double>(in.image(c, clamp(likely(column), 0, in.width - 1), y));
+    };
+    Expr inner = at(near) + (at(near + 1) - at(near)) * fraction;
 
     Func out(in.prefix + "out");
     // Outside, where the result is not used, the level may be anything.
-    Expr level = clamp(interpolate(at(near), at(near + 1), fraction), Expr(0.0), Expr(255.0));
+    Expr level = clamp(inner, Expr(0.0), Expr(255.0));
     out(c, x, y) = select(inside, cast<uint8_t>(level), in.fill(c));
     return {out, Role::warp, {{offset, Role::table}, {whole_offset, Role::table}}};
 }

@@ -8,19 +8,17 @@ namespace halmix {
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
-    Func source = bordered(in), inside(in.prefix + "inside"), out(in.prefix + "out");
-    Tap down(in.prefix + "down", in.param(0) * centre(x) + centre(y), in.height, x, y);
-    inside(x, y) = down.inside;
+    Func bytes = bordered_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
 
-    Expr row = unsafe_promise_clamped(down.near(x, y), -1, in.height - 1);
-    Expr level = interpolate(source(c, x, row), source(c, x, row + 1), down.fraction(x, y));
-    out(c, x, y) = select(inside(x, y), cast<uint8_t>(level), in.fill(c));
-    return {out,
-            Role::warp,
-            {{source, Role::source},
-             {down.near, Role::coordinate},
-             {down.fraction, Role::coordinate},
-             {inside, Role::coordinate}}};
+    Tap down(in.param(0) * centre(x) + centre(y), in.height);
+    taps(x, y) = {down.near, down.fraction, cast<uint8_t>(down.inside)};
+
+    Expr row = unsafe_promise_clamped(taps(x, y)[0], -1, in.height - 1);
+    words(x, y) = {pixel_pair(in, bytes, x, row), pixel_pair(in, bytes, x, row + 1)};
+
+    Expr level = interpolate_levels(biased_level(words(x, y)[0], c), biased_level(words(x, y)[1], c), taps(x, y)[1]);
+    out(c, x, y) = select(taps(x, y)[2] != 0, cast<uint8_t>(cast<int>(level)), in.fill(c));
+    return {out, Role::warp, {{bytes, Role::source}, {taps, Role::coordinate}, {words, Role::gather}}};
 }
 
 }  // namespace halmix

@@ -675,7 +675,9 @@ def long_run_inputs(count=400):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_leaves_whole_files(number):
     long_run_inputs()
-    run("augment", "in", "-o", "all")
+    start = time.monotonic()
+    run("augment", "in", "-o", "all", "--threads", "2")
+    duration = time.monotonic() - start
     expected = bytes_of("all")
     random.seed(SEED)
     interrupted = 0
@@ -685,7 +687,7 @@ def test_a_run_that_is_ended_leaves_whole_files(number):
         )
         while not os.path.isdir("out") and process.poll() is None:
             time.sleep(0.001)
-        time.sleep(random.uniform(0, 0.4))
+        time.sleep(random.uniform(0, 0.6 * duration))
         process.send_signal(number)
         _, error = process.communicate(timeout=30)
         interrupted += process.returncode == -number
@@ -848,16 +850,17 @@ def on_a_terminal(*arguments):
 
 
 def test_progress_bar():
-    os.mkdir("in")
-    picture(900, 700).save("in/0.png")
-    for i in range(1, 16):
-        shutil.copy("in/0.png", f"in/{i}.png")
-    code, shown = on_a_terminal("augment", "in", "missing.png", "-o", "out", "--threads", "1")
-    assert code == 1
-    assert re.search(r"\r\x1b\[K\[#+\.+\] \d+ of 17, \d+ s left", shown), shown
-    # At the end the line is empty again, and the message stands in a line of its own.
-    assert re.search(r"(^|\x1b\[K)missing\.png: [^\r\n]*\r\n", shown), shown
-    assert shown.endswith("\x1b[K") or shown.endswith("\n")
-    code, shown = on_a_terminal("augment", "in/0.png", "-o", "out.png")
+    for i in range(1, 10):
+        picture().save(f"{i}.png")
+    os.mkfifo("0.png")
+    # Whoever reads the first input waits for more than the second after which the bar is shown.
+    late = subprocess.Popen(["sh", "-c", "exec > 0.png; sleep 1.2; cat 1.png"])
+    inputs = [f"{i}.png" for i in range(10)]
+    code, shown = on_a_terminal("augment", *inputs, "missing.png", "-o", "out", "--threads", "1")
+    assert late.wait() == 0 and code == 1
+    assert re.search(r"\r\x1b\[K\[#+\.+\] \d+ of 11, \d+ s left", shown), shown
+    # The message stands in a line of its own, and nothing is left of the bar.
+    assert re.search(r"\r\x1b\[Kmissing\.png: [^\r\n]*\r\n", shown), shown
+    assert not re.sub(r"[^\n]*(\x1b\[K|\r\n)", "", shown), shown
+    code, shown = on_a_terminal("augment", "1.png", "-o", "out.png")
     assert (code, shown) == (0, "")
-    assert run("augment", "in", "-o", "out", "--threads", "1").stderr == b""
