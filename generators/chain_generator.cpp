@@ -16,8 +16,8 @@ class ChainGenerator : public Generator<ChainGenerator> {
     GeneratorParam<int> channels{"channels", 3};
     GeneratorParam<std::string> lookup{"lookup", ""};  ///< name of the extern stage for lookups, see OpInput
 
-    Input<Buffer<uint8_t, 3>> src{"src"};       ///< (channel, x, y), interleaved, any row stride
-    Input<Buffer<double, 2>> params{"params"};  ///< (i, stage)
+    Input<Buffer<uint8_t, 3>> src{"src"};        ///< (channel, x, y), interleaved, any row stride
+    Input<Buffer<double, 2>> params{"params"};   ///< (i, stage)
     Input<Buffer<uint8_t, 2>> tables{"tables"};  ///< (level, stage)
     Input<uint32_t> fill{"fill"};                ///< channel k in byte k
     Output<Buffer<uint8_t, 3>> dst{"dst"};       ///< as src, and of its size
@@ -37,16 +37,18 @@ class ChainGenerator : public Generator<ChainGenerator> {
             Func param(prefix + "param"), table(prefix + "table");
             param(i) = params(i, stage);
             table(i) = tables(clamp(i, 0, 255), stage);
-            stages.push_back(kinds.at(name)(
-                {image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup}));
-            image = stages.back().image;
-            whole_image = image;
+            OpOutput op = kinds.at(name)(
+                {image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup});
+            Func stored = op.image;
+            if (op.role != Role::lookup) {
+                stored = Func(prefix + "stored");
+                stored(c, x, y) = op.image(c, x, y);
+            }
+            stages.push_back({op, stored});
+            image = stored;
+            whole_image = stored;
         }
-        if (stages.back().role == Role::lookup) {
-            dst = image;  // which an extern stage then writes to directly
-        } else {
-            dst(c, x, y) = image(c, x, y);
-        }
+        dst = image;
     }
 
     void schedule() {
@@ -63,11 +65,11 @@ class ChainGenerator : public Generator<ChainGenerator> {
         params.dim(1).set_bounds(0, count).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_bounds(0, count).set_stride(256);
-        schedule_cpu(stages, dst, src.dim(1).extent(), channels, get_target());
+        schedule_cpu(stages, src.dim(1).extent(), channels, get_target());
     }
 
  private:
-    std::vector<OpOutput> stages;
+    std::vector<ChainStage> stages;
 };
 
 }  // namespace

@@ -7,19 +7,22 @@
 
 namespace halmix {
 
-/// How a Func reads its producers: all that a schedule may know about it.
+/// How a Func reads what it is made from: all that a schedule may know about it.
 enum class Role {
+    // images
     pointwise,  ///< the same pixel
-    stencil,    ///< a few pixels around it
-    warp,       ///< pixels wherever the parameters say
-    lookup,     ///< the same pixel, through a table, in an extern stage or pointwise
-    reduction,  ///< the whole image, into one value that any order of pixels gives
-    histogram,  ///< the whole image, into bins
-    table,      ///< a few hundred values made from reductions
-    source,     ///< the stage's image with a border, as stencils and warps read it
-    partial,    ///< a part of a stencil that several of its pixels share
-    coordinate, ///< of one output pixel (x, y), the same for its channels
-    gather,     ///< what an output pixel (x, y) takes from the source, from wherever the coordinates say
+    lookup,     ///< the same pixel, through a table; on targets with an extern stage for it, that stage
+    stencil,    ///< pixels close by
+    moved,      ///< the pixels of a row from another place in a row, in order
+    warp,       ///< pixels from wherever `coordinate` says, fetched by `gather`
+    // what ops make them from
+    reduction,   ///< the whole image, into one value that any order of pixels gives
+    histogram,   ///< the whole image, into bins
+    table,       ///< a few hundred values, or one per row
+    source,      ///< (byte, y): the stage's image, padded, as stencils and warps read it
+    partial,     ///< (byte, y): a part of a stencil that several of its pixels share
+    coordinate,  ///< (x, y): where a pixel comes from, the same for its channels
+    gather,      ///< (x, y): what a pixel takes from the source
 };
 
 /// What an op is given. Coordinates are (channel, x, y) throughout.
@@ -45,7 +48,13 @@ struct Support {
 struct OpOutput {
     Halide::Func image;
     Role role;
-    std::vector<Support> support = {};  ///< producers before consumers
+    std::vector<Support> support = {};
+};
+
+/// An op in its place in a chain: `stored` is its result as an interleaved image in memory.
+struct ChainStage {
+    OpOutput op;
+    Halide::Func stored;
 };
 
 }  // namespace halmix

@@ -6,91 +6,130 @@ using namespace Halide;
 
 namespace {
 
-/// Pixels side by side, all channels of a pixel in one go. The last vector of a row is moved inwards; rows shorter than
-/// a vector go pixel by pixel.
-void vectorize_pixels(Func image, Expr width, int channels, int lanes) {
-    Var c = image.args()[0], x = image.args()[1], y = image.args()[2];
-    image.bound(c, 0, channels).reorder(c, x, y).unroll(c);
-    image.specialize(width >= lanes).vectorize(x, lanes, TailStrategy::ShiftInwards);
-}
+/// What the schedules share. No loop is parallel: images are.
+struct Scheduler {
+    Expr width;
+    int channels;
+    int floats;  ///< lanes of a vector of float32
+    int bytes;   ///< lanes of a vector of bytes
 
-void schedule_support(const Support& support, Expr width, int channels, int lanes) {
-    Func f = support.func;
-    switch (support.role) {
-        case Role::table:
-            f.compute_root();
-            return;
-        case Role::histogram: {
-            f.compute_root();
+    /// Pixels side by side, all channels of a pixel in one go. The last vector of a row is moved inwards; rows shorter
+    /// than a vector go pixel by pixel.
+    void by_pixels(Func image) const {
+        Var c = image.args()[0], x = image.args()[1], y = image.args()[2];
+        image.bound(c, 0, channels).reorder(c, x, y).unroll(c);
+        image.specialize(width >= floats).vectorize(x, floats, TailStrategy::ShiftInwards);
+    }
+
+    /// Bytes side by side, whatever channel they are of.
+    void by_bytes(Func image) const {
+        Var c = image.args()[0], x = image.args()[1], byte("byte");
+        image.bound(c, 0, channels).fuse(c, x, byte);
+        image.specialize(width * channels >= bytes).vectorize(byte, bytes, TailStrategy::ShiftInwards);
+    }
+
+    /// Tables and what they are made of, before everything else.
+    void whole_image(const Support& support) const {
+        Func f = support.func;
+        f.compute_root();
+        if (support.role == Role::histogram) {
             Var c = f.args()[1];
             RVar x = f.rvars(0)[0], y = f.rvars(0)[1];
             f.bound(c, 0, channels).update().reorder(c, x, y).unroll(c);
-            return;
-        }
-        case Role::reduction: {
-            f.compute_root();
+        } else if (support.role == Role::reduction) {
+            // Lanes of their own until the end.
             RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
             Var lane("lane"), byte("byte");
-            int pixels = 4 * lanes;
-            Func partial = f.update().split(x, xo, xi, pixels, TailStrategy::GuardWithIf).rfactor(xi, lane);
+            Func partial = f.update().split(x, xo, xi, bytes, TailStrategy::GuardWithIf).rfactor(xi, lane);
             partial.compute_root();
-            if (f.dimensions() == 1) {
+            if (f.dimensions() == 0) {
+                partial.vectorize(lane);
+                partial.update().vectorize(lane);
+            } else {
                 Var c = f.args()[0];
                 partial.bound(c, 0, channels).reorder_storage(c, lane).fuse(c, lane, byte).vectorize(byte);
                 partial.update().reorder(c, lane).fuse(c, lane, byte).vectorize(byte);
-            } else {
-                partial.vectorize(lane, lanes);
-                partial.update().vectorize(lane, pixels);
             }
-            return;
         }
-        default:
-            return;
     }
-}
+
+    void source(Func f) const {
+        // Short vectors: the last of a row gathers, and it should not gather much.
+        f.compute_root().vectorize(f.args()[0], 16, TailStrategy::RoundUp);
+    }
+
+    void stencil(const ChainStage& stage) const {
+        by_bytes(stage.stored);
+        for (const Support& support : stage.op.support) {
+            if (support.role != Role::partial) continue;
+            Func f = support.func;
+            f.compute_at(stage.stored, stage.stored.args()[2]).vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
+        }
+    }
+
+    /// Coordinates, loads and arithmetic each in a loop of their own over a few pixels, which stay in registers and
+    /// the first cache: vectors for the first and last, plain loads between.
+    void warp(const ChainStage& stage) const {
+        constexpr int few = 64;
+        Func stored = stage.stored, image = stage.op.image;
+        Var c = stored.args()[0], x = stored.args()[1], y = stored.args()[2], xo("xo"), xi("xi");
+        stored.bound(c, 0, channels).split(x, xo, xi, few, TailStrategy::GuardWithIf).reorder(c, xi, xo, y);
+        stored.unroll(c).vectorize(xi);
+
+        auto in_cache = [&](Func f, const Var& along) {
+            f.compute_at(stored, xo).bound_storage(along, few).store_in(MemoryType::Stack);
+        };
+        Var ic = image.args()[0], ix = image.args()[1], iy = image.args()[2];
+        in_cache(image, ix);
+        image.bound(ic, 0, channels).reorder(ic, ix, iy).reorder_storage(ix, ic, iy);
+        image.unroll(ic).vectorize(ix, floats, TailStrategy::RoundUp);
+        for (const Support& support : stage.op.support) {
+            Func f = support.func;
+            if (support.role == Role::coordinate) {
+                in_cache(f, f.args()[0]);
+                f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
+            } else if (support.role == Role::gather) {
+                in_cache(f, f.args()[0]);
+                f.unroll(f.args()[0], 4, TailStrategy::RoundUp);
+            }
+        }
+    }
+};
 
 }  // namespace
 
-void schedule_cpu(const std::vector<OpOutput>& stages, Func dst, Expr width, int channels, const Target& target) {
-    int lanes = target.natural_vector_size<float>();
-    for (const OpOutput& stage : stages) {
-        for (const Support& support : stage.support) schedule_support(support, width, channels, lanes);
-    }
-    // dst repeats the last image, which is therefore inlined.
-    const OpOutput& last = stages.back();
-    Var c = dst.args()[0], x = dst.args()[1], y = dst.args()[2], byte("byte");
-    if (last.role == Role::lookup) {
-    } else if (last.role == Role::stencil) {
-        int bytes = 4 * lanes;
-        dst.bound(c, 0, channels).fuse(c, x, byte);
-        dst.specialize(width * channels >= bytes).vectorize(byte, bytes, TailStrategy::ShiftInwards);
-        for (const Support& s : last.support) {
-            Func f = s.func;
-            if (s.role == Role::source) f.compute_root();
-            if (s.role == Role::partial) f.compute_at(dst, y);
-            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
-        }
-    } else if (last.role == Role::warp && !last.support.empty() && last.support[0].role == Role::source) {
-        Var xo("xo"), xi("xi");
-        int chunk = 64;
-        dst.bound(c, 0, channels).reorder(c, x, y).unroll(c);
-        dst.split(x, xo, xi, chunk, TailStrategy::GuardWithIf).vectorize(xi, chunk);
-        Func image = last.image;
-        Var ic = image.args()[0], ix = image.args()[1], iy = image.args()[2];
-        image.compute_at(dst, xo).bound(ic, 0, channels).reorder(ic, ix, iy).unroll(ic).reorder_storage(ix, ic, iy);
-        image.vectorize(ix, lanes, TailStrategy::RoundUp).bound_storage(ix, chunk).store_in(MemoryType::Stack);
-        for (const Support& s : last.support) {
-            Func f = s.func;
-            if (s.role == Role::source) {
-                f.compute_root().vectorize(f.args()[0], 4 * lanes, TailStrategy::RoundUp);
-            } else if (s.role == Role::coordinate) {
-                f.compute_at(dst, xo).vectorize(f.args()[0], lanes, TailStrategy::RoundUp).bound_storage(f.args()[0], chunk).store_in(MemoryType::Stack);
-            } else if (s.role == Role::gather) {
-                f.compute_at(dst, xo).unroll(f.args()[0], 4, TailStrategy::RoundUp).bound_storage(f.args()[0], chunk).store_in(MemoryType::Stack);
+void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int channels, const Target& target) {
+    Scheduler schedule{width, channels, target.natural_vector_size<float>(), target.natural_vector_size<uint8_t>()};
+    for (const ChainStage& stage : stages) {
+        for (const Support& support : stage.op.support) {
+            switch (support.role) {
+                case Role::reduction:
+                case Role::histogram:
+                case Role::table:
+                    schedule.whole_image(support);
+                    break;
+                case Role::source:
+                    schedule.source(support.func);
+                    break;
+                default:
+                    break;
             }
         }
-    } else {
-        vectorize_pixels(dst, width, channels, lanes);
+        Func(stage.stored).compute_root();
+        switch (stage.op.role) {
+            case Role::stencil:
+                schedule.stencil(stage);
+                break;
+            case Role::warp:
+                schedule.warp(stage);
+                break;
+            case Role::pointwise:
+            case Role::moved:
+                schedule.by_pixels(stage.stored);
+                break;
+            default:  // an extern stage
+                break;
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 
 namespace halmix {
 
-/// Schedules a chain of ops whose result `dst` is, for one thread and images that stay in the caches.
-void schedule_cpu(const std::vector<OpOutput>& stages, Halide::Func dst, Halide::Expr width, int channels, const Halide::Target& target);
+/// Schedules a chain, whose result is the last stage's, for one thread and images that stay in the caches.
+void schedule_cpu(const std::vector<ChainStage>& stages, const Halide::Expr& width, int channels,
+                  const Halide::Target& target);
 
 }  // namespace halmix

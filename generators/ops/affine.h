@@ -8,16 +8,15 @@ namespace halmix {
 inline OpOutput affine(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
-    Func bytes = bordered_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
+    Func bytes = padded_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
 
     Expr cx = centre(x), cy = centre(y);
     Tap across((in.param(0) * cx + in.param(1) * cy) + in.param(2), in.width);
     Tap down((in.param(3) * cx + in.param(4) * cy) + in.param(5), in.height);
     taps(x, y) = {across.near, down.near, across.fraction, down.fraction, cast<uint8_t>(across.inside && down.inside)};
 
-    // Below the last row Pillow repeats it, as the border does.
-    Expr column = unsafe_promise_clamped(taps(x, y)[0], -1, in.width - 1);
-    Expr row = unsafe_promise_clamped(taps(x, y)[1], -1, in.height - 1);
+    Expr column = Tap::stored(taps(x, y)[0], in.width);
+    Expr row = Tap::stored(taps(x, y)[1], in.height);
     words(x, y) = {pixel_pair(in, bytes, column, row), pixel_pair(in, bytes, column, row + 1)};
 
     auto between = [&](const Expr& word) {

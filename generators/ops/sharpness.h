@@ -1,7 +1,7 @@
 #pragma once
 
 #include "generators/ops/blend.h"
-#include "generators/ops/bordered.h"
+#include "generators/ops/padded_bytes.h"
 
 namespace halmix {
 
@@ -10,7 +10,7 @@ namespace halmix {
 inline OpOutput sharpness(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y"), byte("byte");
-    Func bytes = bordered_bytes(in), column(in.prefix + "column"), out(in.prefix + "out");
+    Func bytes = padded_bytes(in), column(in.prefix + "column"), out(in.prefix + "out");
     auto level = [&](const Expr& at, const Expr& row) { return cast<uint16_t>(bytes(at, row)); };
     column(byte, y) = level(byte, y - 1) + level(byte, y) + level(byte, y + 1);
 

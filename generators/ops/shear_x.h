@@ -31,7 +31,7 @@ inline OpOutput shear_x(const OpInput& in) {
     // Outside, where the result is not used, the level may be anything.
     Expr level = clamp(inner, Expr(0.0), Expr(255.0));
     out(c, x, y) = select(inside, cast<uint8_t>(level), in.fill(c));
-    return {out, Role::warp, {{offset, Role::table}, {whole_offset, Role::table}}};
+    return {out, Role::moved, {{offset, Role::table}, {whole_offset, Role::table}}};
 }
 
 }  // namespace halmix

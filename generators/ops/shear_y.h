@@ -8,12 +8,12 @@ namespace halmix {
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
-    Func bytes = bordered_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
+    Func bytes = padded_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
 
     Tap down(in.param(0) * centre(x) + centre(y), in.height);
     taps(x, y) = {down.near, down.fraction, cast<uint8_t>(down.inside)};
 
-    Expr row = unsafe_promise_clamped(taps(x, y)[0], -1, in.height - 1);
+    Expr row = Tap::stored(taps(x, y)[0], in.height);
     words(x, y) = {pixel_pair(in, bytes, x, row), pixel_pair(in, bytes, x, row + 1)};
 
     Expr level = interpolate_levels(biased_level(words(x, y)[0], c), biased_level(words(x, y)[1], c), taps(x, y)[1]);

@@ -14,7 +14,7 @@ inline OpOutput shift(const OpInput& in) {
     Func out(in.prefix + "out");
     Expr moved = in.image(c, clamp(likely(from_x), 0, in.width - 1), clamp(from_y, 0, in.height - 1));
     out(c, x, y) = select(inside, moved, in.fill(c));
-    return {out, Role::warp};
+    return {out, Role::moved};
 }
 
 }  // namespace halmix

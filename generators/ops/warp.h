@@ -2,28 +2,34 @@
 
 #include <vector>
 
-#include "generators/ops/bordered.h"
+#include "generators/ops/padded_bytes.h"
 
 namespace halmix {
 
 inline Halide::Expr centre(const Halide::Expr& pixel) { return Halide::cast<double>(pixel) + Halide::Expr(0.5); }
 
 /// Where an output pixel's centre lies along one axis of the source, in double as Pillow's AFFINE + BILINEAR has it.
+///
+/// Pillow clamps the two source pixels. Here the place is clamped between the outermost pixels' centres and the two are
+/// always neighbours: the fraction is then 0 or 1 at the ends, which gives the same level.
 struct Tap {
     Halide::Expr inside;    ///< the centre lies in the source
-    Halide::Expr near;      ///< i32: the first of the two source pixels, -1 .. extent - 1
-    Halide::Expr fraction;  ///< f64: of the way from it to the next
+    Halide::Expr near;      ///< i32: the first of the two source pixels, 0 .. max(extent - 2, 0)
+    Halide::Expr fraction;  ///< f64: of the way from it to the next, 0 .. 1
 
     Tap(const Halide::Expr& from, const Halide::Expr& extent) {
         using namespace Halide;
-        Expr size = cast<double>(extent), half = Expr(0.5);
-        inside = from >= Expr(0.0) && from < size;
-        // Inside, the bounds change nothing; outside, where the result is not used, they keep within the border.
-        Expr position = clamp(from - half, Expr(-1.0), size - half);
-        Expr whole = floor(position);
+        inside = from >= Expr(0.0) && from < cast<double>(extent);
+        Expr place = clamp(from - Expr(0.5), Expr(0.0), cast<double>(extent - 1));
+        Expr first = min(floor(place), cast<double>(max(extent - 2, 0)));
         // Halide would clamp what it can bound, once more for each pixel.
-        near = reinterpret<int>(cast<uint32_t>(cast<int>(whole)));
-        fraction = position - whole;
+        near = reinterpret<int>(cast<uint32_t>(cast<int>(first)));
+        fraction = place - first;
+    }
+
+    /// A value of `near` that was stored.
+    static Halide::Expr stored(const Halide::Expr& near, const Halide::Expr& extent) {
+        return Halide::unsafe_promise_clamped(near, 0, Halide::max(extent - 2, 0));
     }
 };
 

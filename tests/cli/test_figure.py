@@ -1,0 +1,296 @@
+"""`halmix figure`: its pictures hold the engine's pixels, and nothing is cut off."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import test_cli
+from PIL import Image
+from test_cli import HALMIX, failure, in_new_folder, picture, pixels, run  # noqa: F401
+
+OPS = json.loads("""[
+    {"op": "autocontrast"}, {"op": "equalize"}, {"op": "posterize", "value": 3}, {"op": "rotate", "value": -12},
+    {"op": "solarize", "value": 180}, {"op": "shear_x", "value": 0.09}, {"op": "shear_y", "value": -0.09},
+    {"op": "translate_x", "value": 9}, {"op": "translate_y", "value": -9}, {"op": "color", "value": 1.3},
+    {"op": "contrast", "value": 0.7}, {"op": "brightness", "value": 1.2}, {"op": "sharpness", "value": 2}]""")
+
+
+def noise(width, height, channels=3, seed=0):
+    shape = (height, width, 3) if channels == 3 else (height, width)
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+def write_plan(name, size, chains, mix=0.625, weights=None, **more):
+    chains = [
+        {"weight": weight, "ops": ops} for weight, ops in zip(weights or [1 / len(chains)] * len(chains), chains)
+    ]
+    with open(name, "w") as file:
+        json.dump({"version": 1, "width": size[0], "height": size[1], "mix": mix, **more, "chains": chains}, file)
+
+
+def figure_of(*arguments):
+    """The figure's pixels; checks what holds for every figure."""
+    run("figure", *arguments, "-o", "figure.png")
+    with Image.open("figure.png") as image:
+        assert (image.format, image.mode) == ("PNG", "RGB")
+        array = np.asarray(image)
+    margin = 12
+    for edge in (array[:margin], array[-margin:], array[:, :margin], array[:, -margin:]):
+        assert (edge == 255).all()
+    return array
+
+
+def places(figure, block, scale=1):
+    """Where the image stands in the figure, exactly: the upper left corners (x, y)."""
+    if block.ndim == 2:
+        block = np.stack([block] * 3, axis=-1)
+    block = block.repeat(scale, axis=0).repeat(scale, axis=1)
+    height, width = block.shape[0], block.shape[1]
+    rows, columns = figure.shape[0] - height + 1, figure.shape[1] - width + 1
+    if rows < 1 or columns < 1:
+        return []
+    found = np.ones((rows, columns), bool)
+    for y, x in np.random.default_rng(0).integers(0, (height, width), (20, 2)):
+        found &= (figure[y : y + rows, x : x + columns] == block[y, x]).all(-1)
+    return [(x, y) for y, x in np.argwhere(found) if (figure[y : y + height, x : x + width] == block).all()]
+
+
+def place(figure, block, scale=1):
+    (only,) = places(figure, block, scale)
+    return only
+
+
+def scale_of(figure, block):
+    (scale,) = [scale for scale in range(1, 200) if places(figure, block, scale)]
+    return scale
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_method_shows_every_step(channels):
+    noise(180, 130, channels).save("in.png")
+    ops = "rotate=-12,equalize,solarize=99", "", "translate_x=9,contrast=0.7"
+    chains = [
+        [{"op": "rotate", "value": -12}, {"op": "equalize"}, {"op": "solarize", "value": 99}],
+        [],
+        [{"op": "translate_x", "value": 9}, {"op": "contrast", "value": 0.7}],
+    ]
+    weights = 0.5, 0.25, 0.25
+    write_plan("plan.json", (180, 130), chains, weights=weights, fill=[9, 200, 30])
+    write_plan("all.json", (180, 130), chains, 1, weights, fill=[9, 200, 30])
+    figure = figure_of("in.png", "--plan", "plan.json")
+
+    run("replay", "in.png", "-o", "result.png", "--plan", "plan.json")
+    run("replay", "in.png", "-o", "combination.png", "--plan", "all.json")
+    original, combination, result = (place(figure, pixels(f"{n}.png")) for n in ("in", "combination", "result"))
+    assert original[1] == combination[1] == result[1]
+
+    rows = []
+    for chain in filter(None, ops):
+        steps = []
+        for count in range(1, chain.count(",") + 2):
+            run("apply", "in.png", "-o", "step.png", "--fill", "9,200,30", "--ops", ",".join(chain.split(",")[:count]))
+            steps.append(place(figure, pixels("step.png")))
+        across = [x for x, _ in [original, *steps, combination, result]]
+        assert across == sorted(across) and len({y for _, y in steps}) == 1
+        rows.append(steps[0][1])
+    assert rows[0] < original[1] < rows[1]
+    assert original[1] - rows[0] == rows[1] - original[1] > 130  # the chain without ops has its row, too
+
+
+@pytest.mark.parametrize("arguments", ["--seed 1", "--seed 2 --severity 8 --fill #0a7f00", "--epoch 3 --index 7 --ops safe"])
+def test_result_is_that_of_augment(arguments):
+    noise(180, 130).save("in.png")
+    run("augment", "in.png", "-o", "result.png", "--plan-out", "plan.json", *arguments.split())
+    figure = figure_of("in.png", *arguments.split())
+    original, result = place(figure, pixels("in.png")), place(figure, pixels("result.png"))
+    assert result[0] > original[0] and result[1] == original[1]
+    np.testing.assert_array_equal(figure_of("in.png", "--plan", "plan.json"), figure)
+
+
+def test_same_bytes_everywhere():
+    picture(97, 61).save("in.png")
+    listed = json.loads(run("targets", "--json").stdout)["targets"]
+    targets = [row["name"] for row in listed if row["available"]]
+    assert targets
+    for more in ([], ["--grid", "3"]):
+        files = set()
+        for target in ["auto", "auto", *targets]:
+            files.add(run("figure", "in.png", "-o", "/dev/stdout", "--target", target, *more).stdout)
+        assert len(files) == 1 and files.pop().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("size", [(8, 6), (32, 32), (5, 40), (3, 1)])
+def test_small_images_are_enlarged_by_whole_pixels(size):
+    noise(*size).save("in.png")
+    run("augment", "in.png", "-o", "result.png", "--ops", "brightness,contrast", "--seed", "3")
+    figure = figure_of("in.png", "--ops", "brightness,contrast", "--seed", "3")
+    scale = scale_of(figure, pixels("in.png"))
+    assert scale > 1 and scale * size[0] > 100 or scale * size[1] > 600
+    assert places(figure, pixels("result.png"), scale)
+
+
+def test_large_images_are_averaged():
+    """Of a chessboard of single pixels, which any other way to shrink it would make a pattern, only gray is left."""
+    board = (np.indices((1300, 2000)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(board).save("in.png")
+    write_plan("plan.json", (2000, 1300), [[{"op": "brightness", "value": 1}]])
+    figure = figure_of("in.png", "--plan", "plan.json").astype(int)
+    assert figure.min() > 15  # the darkest is text
+    gray = (abs(figure - 127) < 20).all(-1)
+    rows = np.flatnonzero(gray.sum(axis=1) > figure.shape[1] / 3)
+    columns = np.flatnonzero(gray.sum(axis=0) > len(rows) - 3)
+    assert len(columns) * 1300 == pytest.approx(4 * 2000 * len(rows), rel=0.05)  # four pictures of the right shape
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 16])
+@pytest.mark.parametrize("depth", [1, 3, 8, 16])
+def test_any_width_and_depth(width, depth):
+    picture(90, 60).save("in.png")
+    figure = figure_of("in.png", "--width", width, "--depth", depth)
+    height, across = figure.shape[:2]
+    assert 1000 <= across <= 2650 and 300 <= height <= 3520
+    run("augment", "in.png", "-o", "result.png", "--width", width, "--depth", depth)
+    # Drawn smaller there, no picture is exact.
+    assert depth == 16 or len(places(figure, pixels("in.png"), scale_of(figure, pixels("result.png")))) >= 1
+
+
+SHAPES = [(1, 1), (1, 2), (2, 1), (1, 500), (500, 1), (3, 2000), (2000, 3), (1, 40000), (40000, 1), (300, 7), (7, 300)]
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_extreme_shapes(size, channels):
+    noise(*size, channels).save("in.png")
+    for more in (["--width", "16", "--depth", "16"], ["--width", "1", "--depth", "1"], ["--seed", "5"], ["--grid", "5"]):
+        height, width = figure_of("in.png", *more).shape[:2]
+        assert width <= 2700 and height <= 3520
+
+
+def test_the_values_are_shown():
+    """On one pixel: what differs is text."""
+    Image.new("RGB", (1, 1), (90, 90, 90)).save("in.png")
+
+    def drawn(*chains, **more):
+        write_plan("plan.json", (1, 1), chains, **more)
+        return figure_of("in.png", "--plan", "plan.json").tobytes()
+
+    seen = set()
+    for call in OPS:
+        seen.add(drawn([call]))
+        for change in (1, -1) if "value" in call else ():
+            seen.add(drawn([{"op": call["op"], "value": call["value"] + change}]))
+    assert len(seen) == 13 + 2 * 11
+    seen |= {drawn(OPS[:1], mix=mix) for mix in (0, 0.37, 1)}
+    seen |= {drawn(OPS[:1], OPS[:1], weights=weights) for weights in ((0.5, 0.5), (0.25, 0.75), (0.75, 0.25))}
+    seen.add(drawn([]))
+    seen.add(drawn([], []))
+    assert len(seen) == 35 + 8
+
+
+def test_long_values_fit():
+    Image.new("L", (3, 2)).save("in.png")
+    wide = [{"op": "translate_x", "value": -2147483647}, {"op": "shear_y", "value": -1000}, {"op": "rotate", "value": -1e-9}]
+    write_plan("plan.json", (3, 2), [wide * 5] * 16)
+    figure_of("in.png", "--plan", "plan.json")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 24])
+@pytest.mark.parametrize("size", [(40, 30), (20, 50)])
+def test_grid(count, size):
+    noise(*size).save("in.png")
+    # Ops that leave no two results the same.
+    options = ["--ops", "rotate,brightness,contrast,equalize", "--severity", "9", "--seed", "4"]
+    first = 11
+    figure = figure_of("in.png", "--grid", count, "--index", first, *options)
+    scale = scale_of(figure, pixels("in.png"))
+    found = [place(figure, pixels("in.png"), scale)]
+    for index in range(first, first + count):
+        run("augment", "in.png", "-o", "result.png", "--index", index, *options)
+        found.append(place(figure, pixels("result.png"), scale))
+    assert found == sorted(found, key=lambda place: place[::-1])
+    columns, rows = (len(set(values)) for values in zip(*found))
+    assert columns - 1 <= rows <= columns and columns * rows >= count + 1 > columns * (rows - 1)
+
+
+def test_grid_counts_past_the_last_index():
+    noise(6, 4).save("in.png")
+    last = 2**64 - 1
+    run("augment", "in.png", "-o", "zero.png", "--index", "0", "--ops", "contrast")
+    figure = figure_of("in.png", "--grid", "2", "--index", last, "--ops", "contrast")
+    assert places(figure, pixels("zero.png"), scale_of(figure, pixels("in.png")))
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ("figure", "IN is required"),
+        ("figure in.png", "--output is required"),
+        ("figure in.png in.png -o out.png", "in.png"),
+        ("figure in.png -o out.jpg", "out.jpg: a figure is a PNG"),
+        ("figure in.png -o out", "out: the name"),
+        ("figure in.png -o .", ".: is a folder"),
+        ("figure in.png -o out.png --grid 0", "--grid"),
+        ("figure in.png -o out.png --grid 1001", "--grid"),
+        ("figure in.png -o out.png --grid x", "--grid"),
+        ("figure in.png -o out.png --width 17", "width"),
+        ("figure in.png -o out.png --ops bogus", "bogus"),
+        ("figure in.png -o out.png --target bogus", "cpu-sse41"),
+        ("figure in.png -o out.png --plan plan.json --seed 0", "--plan: cannot be combined with --seed"),
+        ("figure in.png -o out.png --plan plan.json --fill 1,2,3", "--plan: cannot be combined with --fill"),
+        ("figure in.png -o out.png --plan plan.json --grid 3", "--plan: cannot be combined with --grid"),
+    ],
+)
+def test_wrong_command_lines(arguments, expected):
+    picture().save("in.png")
+    line = failure(*arguments.split(), code=2)
+    assert line.startswith("halmix figure: ") and expected in line, line
+    assert os.listdir() == ["in.png"]
+
+
+def test_bad_files():
+    picture().save("in.png")
+    picture().convert("CMYK").save("cmyk.jpg")
+    picture().save("out.png")
+    before = open("out.png", "rb").read()
+    with open("truncated.png", "wb") as file:
+        file.write(open("in.png", "rb").read()[:-50])
+    open("empty.png", "wb").close()
+    os.mkdir("folder")
+    write_plan("other.json", (64, 47), [[]])
+    write_plan("bad.json", (64, 48), [[{"op": "rotate", "value": 999}]])
+    for arguments, start, expected in [
+        ("missing.png", "missing.png: ", ""),
+        ("empty.png", "empty.png: ", ""),
+        ("truncated.png", "truncated.png: ", ""),
+        ("cmyk.jpg", "cmyk.jpg: ", "CMYK"),
+        ("folder", "folder: ", ""),
+        ("in.png --plan missing.json", "missing.json: ", ""),
+        ("in.png --plan in.png", "in.png: ", ""),
+        ("in.png --plan bad.json", "bad.json: ", "999"),
+        ("in.png --plan other.json", "in.png: is 64 x 48 pixels, but the plan other.json is for 64 x 47", ""),
+    ]:
+        line = failure("figure", *arguments.split(), "-o", "out.png", code=1)
+        assert line.startswith(start) and expected in line, line
+    assert failure("figure", "in.png", "-o", "no/out.png", code=1).startswith("no/out.png: ")
+    assert open("out.png", "rb").read() == before
+    assert not [name for name in os.listdir() if name.startswith(".halmix")]
+
+
+def test_interrupt_leaves_nothing():
+    picture(3000, 2000).save("in.png")
+    process = subprocess.Popen([HALMIX, "figure", "in.png", "-o", "out.png", "--grid", "1000"], stderr=subprocess.PIPE)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == -signal.SIGINT
+    assert re.fullmatch(r"in\.png: interrupted; [^\n]*\n", stderr), stderr
+    assert os.listdir() == ["in.png"]
+
+
+def test_help():
+    test_cli.test_help_has_examples_that_run("figure")
