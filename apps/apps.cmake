@@ -14,7 +14,7 @@ add_library(halmix_io STATIC
     io/jpeg.cpp
     io/orientation.cpp
     io/png.cpp)
-target_include_directories(halmix_io PUBLIC ${PROJECT_SOURCE_DIR}/io)
+target_include_directories(halmix_io PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(halmix_io
     PUBLIC halmix_core
     PRIVATE halmix_options JPEG::JPEG PNG::PNG PkgConfig::EXIF)

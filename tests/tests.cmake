@@ -1,4 +1,5 @@
 find_package(Catch2 2.13 REQUIRED)
+find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
 add_library(halmix_test_main OBJECT tests/main.cpp)
@@ -14,8 +15,12 @@ function(halmix_add_test name)
     add_test(NAME ${name} COMMAND test_${name})
 endfunction()
 
+halmix_add_test(engine halmix_core Threads::Threads)
+halmix_add_test(io halmix_io)
 halmix_add_test(pipelines halmix_core)
+halmix_add_test(plan halmix_core)
 halmix_add_test(reference halmix_core nlohmann_json::nlohmann_json ZLIB::ZLIB)
+halmix_add_test(sampler halmix_core nlohmann_json::nlohmann_json Threads::Threads)
 
 # Against live Pillow and Composer, which speak to the engine through a server.
 add_executable(chain_server tests/chain_server.cpp)
@@ -28,4 +33,5 @@ function(halmix_add_pytest name)
     set_tests_properties(${name} PROPERTIES ENVIRONMENT
         "HALMIX_COMMAND=$<TARGET_FILE:halmix_command>;HALMIX_CHAIN_SERVER=$<TARGET_FILE:chain_server>;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
+halmix_add_pytest(cli)
 halmix_add_pytest(composer)

@@ -77,7 +77,10 @@ const std::string& last_pipeline_error() { return error_message; }
 
 extern "C" {
 
-void halide_error(void* /*user_context*/, const char* message) { halmix::error_message = message; }
+void halide_error(void* /*user_context*/, const char* message) {
+    halmix::error_message = message;
+    while (!halmix::error_message.empty() && halmix::error_message.back() == '\n') halmix::error_message.pop_back();
+}
 
 void halide_print(void* /*user_context*/, const char* /*message*/) {}
 

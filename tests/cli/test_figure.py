@@ -45,19 +45,26 @@ def figure_of(*arguments):
     return array
 
 
+def packed(array):
+    """Each pixel as one number."""
+    if array.dtype == np.uint32:
+        return array
+    if array.ndim == 2:
+        array = np.stack([array] * 3, axis=-1)
+    return array.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+
+
 def places(figure, block, scale=1):
     """Where the image stands in the figure, exactly: the upper left corners (x, y)."""
-    if block.ndim == 2:
-        block = np.stack([block] * 3, axis=-1)
-    block = block.repeat(scale, axis=0).repeat(scale, axis=1)
-    height, width = block.shape[0], block.shape[1]
-    rows, columns = figure.shape[0] - height + 1, figure.shape[1] - width + 1
-    if rows < 1 or columns < 1:
-        return []
-    found = np.ones((rows, columns), bool)
-    for y, x in np.random.default_rng(0).integers(0, (height, width), (20, 2)):
-        found &= (figure[y : y + rows, x : x + columns] == block[y, x]).all(-1)
-    return [(x, y) for y, x in np.argwhere(found) if (figure[y : y + height, x : x + width] == block).all()]
+    figure = packed(figure)
+    block = packed(block).repeat(scale, axis=0).repeat(scale, axis=1)
+    height, width = block.shape
+    found = []
+    for y, x in np.argwhere(figure[: max(0, len(figure) - height + 1)] == block[0, 0]):
+        if figure[y, x : x + width].tobytes() == block[0].tobytes():
+            if (figure[y : y + height, x : x + width] == block).all():
+                found.append((x, y))
+    return found
 
 
 def place(figure, block, scale=1):
@@ -66,7 +73,9 @@ def place(figure, block, scale=1):
 
 
 def scale_of(figure, block):
-    (scale,) = [scale for scale in range(1, 200) if places(figure, block, scale)]
+    """How many times enlarged the image stands in the figure."""
+    figure = packed(figure)
+    (scale,) = [scale for scale in range(1, figure.shape[1] // block.shape[1]) if places(figure, block, scale)]
     return scale
 
 

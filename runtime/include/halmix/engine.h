@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "halmix/export.h"
 #include "halmix/image.h"
 #include "halmix/op.h"
 #include "halmix/plan.h"
@@ -20,15 +21,15 @@ struct TargetInfo {
 };
 
 /// The targets of this build, best first.
-[[nodiscard]] std::span<const TargetInfo> targets();
+[[nodiscard]] HALMIX_API std::span<const TargetInfo> targets();
 
 /// The processor features halmix looks at that this machine has, such as "avx2".
-[[nodiscard]] std::vector<std::string_view> processor_features();
+[[nodiscard]] HALMIX_API std::vector<std::string_view> processor_features();
 
 /// Runs plans on one target. Holds no global state; every member may be called from many threads at once, and from a
 /// forked child. It starts no threads. Each thread that runs a plan keeps a workspace of (chains + 2) images until it
 /// ends, so that there is no allocation after the first call for a size.
-class Engine {
+class HALMIX_API Engine {
  public:
     /// `target` is a name from `targets()` or "auto": the environment variable HALMIX_TARGET if it is set and not
     /// empty, else the first available one. Throws Error: unknown_target or target_unavailable, listing what there is.

@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "halmix/export.h"
+
 namespace halmix {
 
 /// What kind of failure an Error reports.
@@ -17,7 +19,7 @@ enum class Status {
 };
 
 /// The one exception type of the library. `what()` is one line that names the argument, its value and what is allowed.
-class Error : public std::runtime_error {
+class HALMIX_API Error : public std::runtime_error {
  public:
     Error(Status status, const std::string& message) : std::runtime_error(message), status_(status) {}
     [[nodiscard]] Status status() const noexcept { return status_; }

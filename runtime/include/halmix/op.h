@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "halmix/export.h"
+
 namespace halmix {
 
 /// The 13 augmentations, in Composer's order.
@@ -39,11 +41,11 @@ struct OpInfo {
 };
 
 /// All ops, indexed by `Op`.
-[[nodiscard]] std::span<const OpInfo, op_count> ops() noexcept;
-[[nodiscard]] const OpInfo& info(Op op) noexcept;
+[[nodiscard]] HALMIX_API std::span<const OpInfo, op_count> ops() noexcept;
+[[nodiscard]] HALMIX_API const OpInfo& info(Op op) noexcept;
 
 /// The op of exactly this name; throws Error(invalid_argument), listing the names there are.
-[[nodiscard]] Op parse_op(std::string_view name);
+[[nodiscard]] HALMIX_API Op parse_op(std::string_view name);
 
 /// An op with its value, in the op's own unit: degrees (counter-clockwise), the shear's slope, pixels (positive moves
 /// the content left or up), bits kept, threshold, or enhancement factor (1 is unchanged). Ops without a value have 0.
@@ -55,6 +57,6 @@ struct OpCall {
 };
 
 /// Throws Error(invalid_argument) if the value is not one the op allows: finite, in its range, and whole for integers.
-void validate(const OpCall& call);
+HALMIX_API void validate(const OpCall& call);
 
 }  // namespace halmix

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "halmix/export.h"
 #include "halmix/image.h"
 #include "halmix/op.h"
 
@@ -39,7 +40,7 @@ struct Plan {
 /// Throws Error(bad_plan) unless 1..max_width chains of at most max_depth valid ops have weights >= 0 that sum to at
 /// most 1 (plus 0.001 for rounding), mix lies in 0..1 and the image has at least one pixel. The message names the
 /// member by its path: "plan: chains[1].ops[0].value: 300 for solarize; allowed are whole numbers 0..256".
-void validate(const Plan& plan);
+HALMIX_API void validate(const Plan& plan);
 
 /// Version 1 of the plan format, a line for each member and each chain:
 ///
@@ -56,11 +57,11 @@ void validate(const Plan& plan);
 ///
 /// "fill": [r, g, b] follows "mix" if it is not black; "value" is there if the op has one. Numbers are the shortest
 /// decimals that read back exactly, so that plan_from_json(to_json(plan)) == plan. Throws as validate does.
-[[nodiscard]] std::string to_json(const Plan& plan);
+[[nodiscard]] HALMIX_API std::string to_json(const Plan& plan);
 
 /// Reads and validates what `to_json` writes, with members in any order. Whole numbers may also be written as 3.0 or
 /// 3e0. For anything else, whatever its bytes, it throws Error(bad_plan): one line that names the member by its path,
 /// for unknown, missing and repeated ones too, or the line and column where the text stops being JSON.
-[[nodiscard]] Plan plan_from_json(std::string_view text);
+[[nodiscard]] HALMIX_API Plan plan_from_json(std::string_view text);
 
 }  // namespace halmix

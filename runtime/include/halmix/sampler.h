@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "halmix/export.h"
 #include "halmix/image.h"
 #include "halmix/op.h"
 #include "halmix/plan.h"
@@ -29,7 +30,7 @@ struct OpChoice {
 /// `color_original` and the like, and may end in `:WEIGHT` (`rotate:2`; a set's ops all get it). Blanks around names
 /// and weights are ignored; what is named twice is listed twice, and so drawn with both weights. Throws
 /// Error(invalid_argument): for unknown names, listing those there are, and for weights OpChoice does not allow.
-[[nodiscard]] std::vector<OpChoice> parse_op_choices(std::string_view list);
+[[nodiscard]] HALMIX_API std::vector<OpChoice> parse_op_choices(std::string_view list);
 
 /// What to draw plans from. The defaults are Composer's.
 struct Policy {
@@ -42,7 +43,7 @@ struct Policy {
 };
 
 /// Throws Error(invalid_argument) unless the policy is as its comments say.
-void validate(const Policy& policy);
+HALMIX_API void validate(const Policy& policy);
 
 /// Names one draw. Equal keys give equal plans, in any process, thread, order or machine; different keys give
 /// independent plans.
@@ -58,7 +59,7 @@ struct Key {
 /// Throws Error(invalid_argument) for a policy that is not valid or an image without pixels.
 ///
 /// The second form reuses the plan's memory: after the first plan of a policy it allocates nothing.
-[[nodiscard]] Plan sample(const Policy& policy, const Key& key, int width, int height);
-void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan);
+[[nodiscard]] HALMIX_API Plan sample(const Policy& policy, const Key& key, int width, int height);
+HALMIX_API void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan);
 
 }  // namespace halmix
