@@ -182,10 +182,10 @@ struct MethodLayout {
         result = x + cell / 2;
         size.width = x + cell + margin;
 
-        first_row = margin + panel.height / 2;
+        first_row = margin + std::max(panel.height / 2, em(1.2));  // room for the weight's text
         row_pitch = panel.height + below;
         middle = first_row + (rows - 1) * row_pitch / 2;
-        skip = margin + rows * row_pitch + em(1.2);
+        skip = first_row + rows * row_pitch - panel.height / 2 + em(1.2);
         size.height = skip + margin;
     }
 };

@@ -40,7 +40,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
             OpOutput op = kinds.at(name)(
                 {image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup});
             Func stored = op.image;
-            if (op.role != Role::lookup) {
+            if (op.role == Role::warp) {
                 stored = Func(prefix + "stored");
                 stored(c, x, y) = op.image(c, x, y);
             }

@@ -1,5 +1,7 @@
 #include "schedules/cpu.h"
 
+#include "generators/ops/moved_rows.h"
+
 namespace halmix {
 
 using namespace Halide;
@@ -54,8 +56,9 @@ struct Scheduler {
     }
 
     void source(Func f) const {
-        // Short vectors: the last of a row gathers, and it should not gather much.
-        f.compute_root().vectorize(f.args()[0], 16, TailStrategy::RoundUp);
+        f.compute_root();
+        f.update(0).vectorize(f.rvars(0)[0], bytes / 2, TailStrategy::GuardWithIf);
+        for (int border = 1; border < f.num_update_definitions(); border++) f.update(border).unscheduled();
     }
 
     void stencil(const ChainStage& stage) const {
@@ -65,6 +68,21 @@ struct Scheduler {
             Func f = support.func;
             f.compute_at(stage.stored, stage.stored.args()[2]).vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
         }
+    }
+
+    /// By windows (see MovedRows), and the rows that are computed again by pixels.
+    void rows(const ChainStage& stage) const {
+        Func image = stage.stored;
+        Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
+        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, MovedRows::window, TailStrategy::GuardWithIf);
+        RVar again = image.rvars(0)[0];
+        image.update().reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
+    }
+
+    void row(Func f) const {
+        Var y = f.args()[0];
+        f.compute_root().vectorize(y, floats, TailStrategy::RoundUp);
+        if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], y).vectorize(y, floats);
     }
 
     /// Coordinates, loads and arithmetic each in a loop of their own over a few pixels, which stay in registers and
@@ -108,6 +126,9 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 case Role::table:
                     schedule.whole_image(support);
                     break;
+                case Role::row:
+                    schedule.row(support.func);
+                    break;
                 case Role::source:
                     schedule.source(support.func);
                     break;
@@ -122,6 +143,9 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 break;
             case Role::warp:
                 schedule.warp(stage);
+                break;
+            case Role::rows:
+                schedule.rows(stage);
                 break;
             case Role::pointwise:
             case Role::moved:

@@ -8,6 +8,11 @@ namespace halmix {
 
 inline Halide::Expr centre(const Halide::Expr& pixel) { return Halide::cast<double>(pixel) + Halide::Expr(0.5); }
 
+/// An index to be stored. Halide clamps each use of a stored index that it can bound, which costs more than the use.
+inline Halide::Expr unbounded(const Halide::Expr& index) {
+    return Halide::reinterpret<int32_t>(Halide::cast<uint32_t>(index));
+}
+
 /// Where an output pixel's centre lies along one axis of the source, in double as Pillow's AFFINE + BILINEAR has it.
 ///
 /// Pillow clamps the two source pixels. Here the place is clamped between the outermost pixels' centres and the two are
@@ -22,8 +27,7 @@ struct Tap {
         inside = from >= Expr(0.0) && from < cast<double>(extent);
         Expr place = clamp(from - Expr(0.5), Expr(0.0), cast<double>(extent - 1));
         Expr first = min(floor(place), cast<double>(max(extent - 2, 0)));
-        // Halide would clamp what it can bound, once more for each pixel.
-        near = reinterpret<int>(cast<uint32_t>(cast<int>(first)));
+        near = unbounded(cast<int>(first));
         fraction = place - first;
     }
 
