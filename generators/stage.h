@@ -14,13 +14,14 @@ enum class Role {
     lookup,     ///< the same pixel, through a table; on targets with an extern stage for it, that stage
     stencil,    ///< pixels close by
     moved,      ///< the pixels of a row from another place in a row, in order
-    rows,       ///< the same by bytes, in windows (ops/moved_rows.h); then some rows once more, by pixels
+    rows,       ///< the same by bytes, in windows (ops/moved_rows.h); then some rows once more
+    columns,    ///< the pixels of a column from another place in it, by bytes; then some columns once more
     warp,       ///< pixels from wherever `coordinate` says, fetched by `gather`
     // what ops make them from
     reduction,   ///< the whole image, into one value that any order of pixels gives
     histogram,   ///< the whole image, into bins
     table,       ///< a few hundred values
-    row,         ///< (y): what the pixels of a row share
+    line,        ///< (i): what the pixels of a row, a column or a group of columns share
     source,      ///< (byte, y): the stage's image, padded, as stencils and warps read it
     partial,     ///< (byte, y): a part of a stencil that several of its pixels share
     coordinate,  ///< (x, y): where a pixel comes from, the same for its channels

@@ -70,19 +70,23 @@ struct Scheduler {
         }
     }
 
-    /// By windows (see MovedRows), and the rows that are computed again by pixels.
-    void rows(const ChainStage& stage) const {
+    /// By bytes, `lanes` of them at a time; the rows that are computed again by pixels.
+    void lines(const ChainStage& stage, int lanes) const {
         Func image = stage.stored;
         Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
-        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, MovedRows::window, TailStrategy::GuardWithIf);
+        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, lanes, TailStrategy::GuardWithIf);
         RVar again = image.rvars(0)[0];
-        image.update().reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
+        if (stage.op.role == Role::rows) {
+            image.update().reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
+        } else {
+            image.update().reorder(c, y, again).unroll(c).vectorize(y, floats / 2, TailStrategy::GuardWithIf);
+        }
     }
 
-    void row(Func f) const {
-        Var y = f.args()[0];
-        f.compute_root().vectorize(y, floats, TailStrategy::RoundUp);
-        if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], y).vectorize(y, floats);
+    void line(Func f) const {
+        Var i = f.args()[0];
+        f.compute_root().vectorize(i, floats, TailStrategy::RoundUp);
+        if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], i).vectorize(i, floats);
     }
 
     /// Coordinates, loads and arithmetic each in a loop of their own over a few pixels, which stay in registers and
@@ -126,8 +130,8 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 case Role::table:
                     schedule.whole_image(support);
                     break;
-                case Role::row:
-                    schedule.row(support.func);
+                case Role::line:
+                    schedule.line(support.func);
                     break;
                 case Role::source:
                     schedule.source(support.func);
@@ -145,7 +149,10 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 schedule.warp(stage);
                 break;
             case Role::rows:
-                schedule.rows(stage);
+                schedule.lines(stage, MovedRows::window);
+                break;
+            case Role::columns:
+                schedule.lines(stage, 16);
                 break;
             case Role::pointwise:
             case Role::moved:

@@ -1,0 +1,193 @@
+// The side of the benchmark that runs halmix, on the target that HALMIX_TARGET names or the best one; bench/peer.py is
+// the side that runs the others. Both answer requests until their input ends. A request is one line of JSON and then
+// the image it gives the width and height of: rows of interleaved RGB, nothing between them. A reply is one line of
+// JSON. All times are microseconds per image, a list of them: each is for the same work whenever the request is sent.
+//
+// job         also in the request                     what is timed                              also in the reply
+// about                                                                                          jobs, versions
+// chain       ops, blocks, block_us                   the ops one after another                  pipelines
+// mix         blocks, block_us                        the mixing of three chains
+// augmix      policy, images, warm_up                 drawing the plan and running it            faults, allocations
+// throughput  policy, images, warm_up, blocks,        the same, each of the threads on as many
+//             threads                                 images as asked for in each block
+//
+// chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
+// `warm_up` others. `faults` (page faults) and `allocations` are per timed image.
+
+#include <HalideBuffer.h>
+#include <halmix/halmix.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bench/allocations.h"
+#include "catalogue.h"
+
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+using Microseconds = std::chrono::duration<double, std::micro>;
+
+constexpr int channels = 3;
+
+/// An image and room for a result.
+struct Images {
+    Images(int width, int height)
+        : width(width), height(height), pixels(std::size_t(width) * height * channels), result(pixels.size()) {}
+
+    [[nodiscard]] halmix::ImageView in() const { return {pixels.data(), width, height, channels}; }
+    [[nodiscard]] halmix::MutableImageView out() { return {result.data(), width, height, channels}; }
+
+    int width, height;
+    std::vector<std::uint8_t> pixels, result;
+};
+
+template <typename Call>
+json time_blocks(const json& request, Call call) {
+    auto time_of = [&](int calls) {
+        Clock::time_point start = Clock::now();
+        for (int i = 0; i < calls; i++) call();
+        return Microseconds(Clock::now() - start).count() / calls;
+    };
+    time_of(3);
+    int calls = std::max(1, static_cast<int>(std::lround(request.at("block_us").get<double>() / time_of(3))));
+    std::vector<double> times;
+    for (int block = request.at("blocks"); block > 0; block--) times.push_back(time_of(calls));
+    return times;
+}
+
+json time_chain(const json& request, const halmix::Engine& engine, Images& images) {
+    std::vector<halmix::OpCall> ops;
+    for (const json& call : request.at("ops")) {
+        ops.push_back({halmix::parse_op(call.at("op").get<std::string>()), call.value("value", 0.0)});
+    }
+    json times = time_blocks(request, [&] { engine.apply(ops, {}, images.in(), images.out()); });
+    return {{"us", times}, {"pipelines", engine.describe(ops, images.width, images.height, channels)}};
+}
+
+json time_mix(const json& request, const halmix::Engine& engine, Images& images) {
+    using Halide::Runtime::Buffer;
+    constexpr int width = 3;
+    int size = static_cast<int>(images.pixels.size());
+    Buffer<std::uint8_t> original(images.pixels.data(), size, 1), mixed(images.result.data(), size, 1);
+    Buffer<std::uint8_t> chains(size, 1, width);
+    for (int k = 0; k < width; k++)
+        std::rotate_copy(original.begin(), original.begin() + k, original.end(), &chains(0, 0, k));
+    Buffer<float> weights(width);
+    weights.fill(1.0F / width);
+    const halmix::TargetRow* row = halmix::target_rows;
+    while (row->name != engine.target().name) row++;
+    return {{"us", time_blocks(request, [&] { row->mix(original, chains, weights, 0.4F, mixed); })}};
+}
+
+/// What a loader does for each image.
+class AugMix {
+ public:
+    AugMix(const json& request, const halmix::Engine& engine, Images& images) : engine_(engine), images_(images) {
+        const json& policy = request.at("policy");
+        policy_.severity = policy.at("severity");
+        policy_.width = policy.at("width");
+        policy_.depth = policy.at("depth");
+        policy_.alpha = policy.at("alpha");
+        for (int i = 0; i < request.at("warm_up"); i++) run({.epoch = 1, .index = i});
+    }
+
+    void run(const halmix::Key& key) {
+        halmix::sample(policy_, key, images_.width, images_.height, plan_);
+        engine_.run(plan_, images_.in(), images_.out());
+    }
+
+ private:
+    const halmix::Engine& engine_;
+    Images& images_;
+    halmix::Policy policy_;
+    halmix::Plan plan_;
+};
+
+json time_augmix(const json& request, const halmix::Engine& engine, Images& images) {
+    AugMix augmix(request, engine, images);
+    std::vector<double> times(request.at("images").get<std::size_t>());
+    auto faults = [] {
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_minflt + usage.ru_majflt;
+    };
+    auto faults_before = faults();
+    std::uint64_t allocations_before = bench::allocations();
+    for (std::size_t i = 0; i < times.size(); i++) {
+        Clock::time_point start = Clock::now();
+        augmix.run({.index = i});
+        times[i] = Microseconds(Clock::now() - start).count();
+    }
+    auto per_image = [&](auto count) { return static_cast<double>(count) / static_cast<double>(times.size()); };
+    return {{"faults", per_image(faults() - faults_before)},
+            {"allocations", per_image(bench::allocations() - allocations_before)},
+            {"us", times}};
+}
+
+json time_throughput(const json& request, const halmix::Engine& engine, const Images& images) {
+    int blocks = request.at("blocks"), thread_count = request.at("threads");
+    std::uint64_t count = request.at("images");
+    std::vector<Clock::time_point> marks;
+    std::barrier line(thread_count, [&]() noexcept { marks.push_back(Clock::now()); });
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < thread_count; t++) {
+        threads.emplace_back([&] {
+            Images own = images;
+            AugMix augmix(request, engine, own);
+            line.arrive_and_wait();
+            for (int block = 0; block < blocks; block++) {
+                for (std::uint64_t i = 0; i < count; i++) augmix.run({.index = i});
+                line.arrive_and_wait();
+            }
+        });
+    }
+    threads.clear();
+    std::vector<double> times;
+    for (int block = 0; block < blocks; block++) {
+        times.push_back(Microseconds(marks[block + 1] - marks[block]).count() /
+                        static_cast<double>(count * thread_count));
+    }
+    return {{"us", times}};
+}
+
+json answer(const json& request, const halmix::Engine& engine) {
+    std::string job = request.at("job");
+    if (job == "about") {
+        return {{"jobs", {"chain", "mix", "augmix", "throughput"}},
+                {"versions", {{"target", engine.target().name}, {"chosen because", engine.reason()}}}};
+    }
+    Images images(request.at("width"), request.at("height"));
+    std::cin.read(reinterpret_cast<char*>(images.pixels.data()), static_cast<std::streamsize>(images.pixels.size()));
+    if (job == "chain") return time_chain(request, engine, images);
+    if (job == "mix") return time_mix(request, engine, images);
+    if (job == "augmix") return time_augmix(request, engine, images);
+    if (job == "throughput") return time_throughput(request, engine, images);
+    throw std::invalid_argument("job: " + job);
+}
+
+}  // namespace
+
+int main() {
+    try {
+        const halmix::Engine engine;
+        for (std::string line; std::getline(std::cin, line);) {
+            std::cout << answer(json::parse(line), engine) << std::endl;
+        }
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "halmix_bench: %s\n", error.what());
+        return 1;
+    }
+}
