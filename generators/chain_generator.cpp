@@ -37,8 +37,8 @@ class ChainGenerator : public Generator<ChainGenerator> {
             Func param(prefix + "param"), table(prefix + "table");
             param(i) = params(i, stage);
             table(i) = tables(clamp(i, 0, 255), stage);
-            OpOutput op = kinds.at(name)(
-                {image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup});
+            OpOutput op =
+                kinds.at(name)({image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup});
             Func stored = op.image;
             if (op.role == Role::warp) {
                 stored = Func(prefix + "stored");

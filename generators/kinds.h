@@ -18,9 +18,10 @@ namespace halmix {
 
 /// The algorithm of each kind in the catalogue.
 inline const std::map<std::string, OpOutput (*)(const OpInput&)> kinds = {
-    {"affine", affine},       {"autocontrast", autocontrast}, {"color", color},     {"contrast", contrast},
-    {"equalize", equalize},   {"sharpness", sharpness},       {"shear_x", shear_x}, {"shear_y", shear_y},
-    {"shift", shift},         {"tone", tone},
+    {"affine", affine},     {"autocontrast", autocontrast}, {"color", color},
+    {"contrast", contrast}, {"equalize", equalize},         {"sharpness", sharpness},
+    {"shear_x", shear_x},   {"shear_y", shear_y},           {"shift", shift},
+    {"tone", tone},
 };
 
 }  // namespace halmix

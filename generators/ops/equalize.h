@@ -30,9 +30,8 @@ inline OpOutput equalize(const OpInput& in) {
     Expr spreaded = min((step / 2 + below(level, c)) / divisor, cast<uint32_t>(255));
     spread(level, c) = cast<uint8_t>(select(step == 0, cast<uint32_t>(level), spreaded));
 
-    return look_up(
-        in, spread,
-        {{histogram, Role::histogram}, {below, Role::table}, {topmost, Role::table}, {spread, Role::table}});
+    return look_up(in, spread,
+                   {{histogram, Role::histogram}, {below, Role::table}, {topmost, Role::table}, {spread, Role::table}});
 }
 
 }  // namespace halmix

@@ -12,8 +12,12 @@ struct MovedRows {
     static constexpr int window = 96;  ///< bytes; divides rows of the usual sizes
 
     MovedRows(const OpInput& in, const Halide::Expr& row, const Halide::Expr& pixels)
-        : bytes(padded_bytes(in)), fill(in.prefix + "fill"), row(row), moved_by(pixels * in.channels),
-          row_bytes(in.width * in.channels), channels(in.channels) {
+        : bytes(padded_bytes(in)),
+          fill(in.prefix + "fill"),
+          row(row),
+          moved_by(pixels * in.channels),
+          row_bytes(in.width * in.channels),
+          channels(in.channels) {
         Halide::Var i("i");
         fill(i) = in.fill(i % in.channels);
     }

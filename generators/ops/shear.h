@@ -10,8 +10,8 @@ namespace halmix {
 /// its fraction is 0 and this one's is 1, which gives the same level.
 ///
 /// Their fraction is the same too but for rounding, so that the level between two neighbours, A + D f, is a function of
-/// their difference D. Where all of D f for D = 1 .. 255 keep away from whole numbers by more than any rounding, float32
-/// truncates to the same level as Pillow's double. Lines for which that does not hold are `risky`.
+/// their difference D. Where all of D f for D = 1 .. 255 keep away from whole numbers by more than any rounding,
+/// float32 truncates to the same level as Pillow's double. Lines for which that does not hold are `risky`.
 struct Shear {
     Halide::Func offset;      ///< f64 (line): how far the line moves
     Halide::Func whole;       ///< i32 (line): of that, whole pixels
@@ -22,8 +22,13 @@ struct Shear {
 
     /// `extent` is that of the source along the lines.
     Shear(const OpInput& in, const Halide::Expr& extent)
-        : offset(in.prefix + "offset"), whole(in.prefix + "whole"), begin(in.prefix + "begin"), end(in.prefix + "end"),
-          fraction(in.prefix + "fraction"), step(in.prefix + "step"), risk(in.prefix + "risk") {
+        : offset(in.prefix + "offset"),
+          whole(in.prefix + "whole"),
+          begin(in.prefix + "begin"),
+          end(in.prefix + "end"),
+          fraction(in.prefix + "fraction"),
+          step(in.prefix + "step"),
+          risk(in.prefix + "risk") {
         using namespace Halide;
         Var line("line");
         offset(line) = in.param(0) * centre(line);

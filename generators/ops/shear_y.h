@@ -5,14 +5,15 @@
 
 namespace halmix {
 
-/// The affine warp (1, 0, 0, p0, 1, 0): columns stay columns, moved by p0 times their centre, so only y is interpolated.
+/// The affine warp (1, 0, 0, p0, 1, 0): columns stay columns, moved by p0 times their centre, so only y is
+/// interpolated.
 ///
-/// A few columns side by side move by whole rows that differ little: their neighbours are selected from a few rows, each
-/// read densely. Slopes for which that is not so have all their columns computed in double.
+/// A few columns side by side move by whole rows that differ little: their neighbours are selected from a few rows,
+/// each read densely. Slopes for which that is not so have all their columns computed in double.
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
-    constexpr int group = 16;                    // bytes, the part of a row that reads the same few rows
-    constexpr int spread = 2;                    // rows by which columns of a group may differ
+    constexpr int group = 16;                              // bytes, the part of a row that reads the same few rows
+    constexpr int spread = 2;                              // rows by which columns of a group may differ
     const int pixels = 1 + (group - 1) / in.channels + 1;  // that a group may touch
     Var c("c"), x("x"), y("y"), byte("byte"), i("i");
     Shear shear(in, in.height);

@@ -71,11 +71,15 @@ void check_image(const char* name, const ImageView& image) {
     if (stride < row && stride > -row) {
         fail("stride " + std::to_string(stride) + "; a row has " + std::to_string(row) + " bytes");
     }
+    // Pipelines index in 31 bits, their own padded copies too.
     constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
+    constexpr std::int64_t row_padding = 512, rows_of_padding = 8;
     std::int64_t magnitude = stride < 0 ? -stride : stride;
-    if (magnitude < 0 || magnitude > limit || row > limit || (image.height - 1) * magnitude + row > limit) {
+    if (magnitude < 0 || magnitude > limit || (image.height - 1) * magnitude + row > limit ||
+        (image.height + rows_of_padding) * (row + row_padding) > limit) {
         fail("size " + size_text(image.width, image.height, image.channels) + " with stride " + std::to_string(stride) +
-             " is more than 2^31 - 1 bytes");
+             " is too large; (height + 8) * (width * channels + 512) and the bytes from first to last may be at most "
+             "2^31 - 1");
     }
 }
 
@@ -135,10 +139,10 @@ halide_dimension_t dimension(std::ptrdiff_t extent, std::ptrdiff_t stride) {
 }
 
 Buffer<3> pixels(const ImageView& image) {
-    return {image.data,
-            halide_type_of<std::uint8_t>(),
-            {dimension(image.channels, 1), dimension(image.width, image.channels),
-             dimension(image.height, image.stride)}};
+    return {
+        image.data,
+        halide_type_of<std::uint8_t>(),
+        {dimension(image.channels, 1), dimension(image.width, image.channels), dimension(image.height, image.stride)}};
 }
 
 bool has_gaps(const ImageView& image) { return image.stride != std::ptrdiff_t{image.width} * image.channels; }
@@ -191,9 +195,7 @@ void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, 
     check_images(in, out);
     std::size_t size = std::size_t(in.width) * in.height * in.channels;
     std::uint8_t* memory = workspace.reserve(2, size);
-    auto slot = [&](std::size_t k) {
-        return MutableImageView(memory + k * size, in.width, in.height, in.channels);
-    };
+    auto slot = [&](std::size_t k) { return MutableImageView(memory + k * size, in.width, in.height, in.channels); };
     lower(ops, in.width, in.height, in.channels, workspace.program);
     if (overlap(in, out)) {
         run_program(workspace.program, index_, fill, in, slot(0), slot(1));
@@ -214,9 +216,7 @@ void Engine::run(const Plan& plan, ImageView in, MutableImageView out) const {
     std::size_t size = std::size_t(in.width) * in.height * in.channels;
     std::size_t count = plan.chains.size();
     std::uint8_t* memory = workspace.reserve(count + 1, size);
-    auto slot = [&](std::size_t k) {
-        return MutableImageView(memory + k * size, in.width, in.height, in.channels);
-    };
+    auto slot = [&](std::size_t k) { return MutableImageView(memory + k * size, in.width, in.height, in.channels); };
     workspace.weights.clear();
     for (std::size_t k = 0; k < count; k++) {
         const Chain& chain = plan.chains[k];

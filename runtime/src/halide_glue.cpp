@@ -63,7 +63,8 @@ class BlockCache {
  private:
     static std::size_t& capacity(std::byte* block) { return *std::launder(reinterpret_cast<std::size_t*>(block)); }
 
-    std::array<std::byte*, 8> blocks_{};
+    // More than a pipeline has at a time.
+    std::array<std::byte*, 64> blocks_{};
 };
 
 thread_local BlockCache block_cache;

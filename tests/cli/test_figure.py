@@ -20,8 +20,8 @@ OPS = json.loads("""[
     {"op": "contrast", "value": 0.7}, {"op": "brightness", "value": 1.2}, {"op": "sharpness", "value": 2}]""")
 
 
-FRAME = 2  # pixels
-GRAY = 0xB8B8B8
+FRAME_WIDTH = 2
+FRAME_GRAY = 0xB8B8B8
 
 
 def noise(width, height, channels=3, seed=0):
@@ -37,50 +37,45 @@ def write_plan(name, size, chains, mix=0.625, weights=None, **more):
         json.dump({"version": 1, "width": size[0], "height": size[1], "mix": mix, **more, "chains": chains}, file)
 
 
-def figure_of(*arguments):
-    """The figure's pixels; checks what holds for every figure."""
-    run("figure", *arguments, "-o", "figure.png")
-    with Image.open("figure.png") as image:
-        assert (image.format, image.mode) == ("PNG", "RGB")
-        array = np.asarray(image)
-    margin = 12
-    for edge in (array[:margin], array[-margin:], array[:, :margin], array[:, -margin:]):
-        assert (edge == 255).all()
-    return array
-
-
 def packed(array):
     """Each pixel as one number."""
-    if array.dtype == np.uint32:
-        return array
-    if array.ndim == 2:
-        array = np.stack([array] * 3, axis=-1)
-    return array.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    red, green, blue = [array] * 3 if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    return red.astype(np.uint32) << 16 | green.astype(np.uint32) << 8 | blue
 
 
-def places(figure, block, scale=1):
-    """Where the image stands in the figure, exactly, in its frame: the upper left corners (x, y)."""
-    figure = packed(figure)
-    block = np.pad(packed(block).repeat(scale, axis=0).repeat(scale, axis=1), FRAME, constant_values=GRAY)
-    height, width = block.shape
-    corners = (figure[:-FRAME, :-FRAME] == GRAY) & (figure[FRAME:, FRAME:] == block[FRAME, FRAME])
-    return [
-        (x + FRAME, y + FRAME)
-        for y, x in np.argwhere(corners).tolist()
-        if np.array_equal(figure[y : y + height, x : x + width], block)
-    ]
+class Figure:
+    """A figure that the command draws, with what holds for every figure checked."""
 
+    def __init__(self, *arguments):
+        run("figure", *arguments, "-o", "figure.png")
+        with Image.open("figure.png") as image:
+            assert (image.format, image.mode) == ("PNG", "RGB")
+            self.width, self.height = image.size
+            self.pixels = packed(np.asarray(image))
+        margin = 12
+        for edge in (self.pixels[:margin], self.pixels[-margin:], self.pixels[:, :margin], self.pixels[:, -margin:]):
+            assert (edge == 0xFFFFFF).all()
+        frame = self.pixels == FRAME_GRAY
+        here, left, above = frame[1:-1, 1:-1], frame[1:-1, :-2], frame[:-2, 1:-1]
+        right, below, inner = frame[1:-1, 2:], frame[2:, 1:-1], frame[2:, 2:]
+        self.corners = np.argwhere(here & right & below & inner & ~left & ~above).tolist()
 
-def place(figure, block, scale=1):
-    (only,) = places(figure, block, scale)
-    return only
+    def places(self, block, scale=1):
+        """Where an image stands, exactly, in its frame: the upper left corners (x, y)."""
+        block = packed(block).repeat(scale, axis=0).repeat(scale, axis=1)
+        block = np.pad(block, FRAME_WIDTH, constant_values=FRAME_GRAY)
+        height, width = block.shape
+        cuts = [((x + 1, y + 1), self.pixels[y + 1 : y + 1 + height, x + 1 : x + 1 + width]) for y, x in self.corners]
+        return [place for place, cut in cuts if np.array_equal(cut, block)]
 
+    def place(self, block, scale=1):
+        (only,) = self.places(block, scale)
+        return only
 
-def scale_of(figure, block):
-    """How many times enlarged the image stands in the figure."""
-    figure = packed(figure)
-    (scale,) = [scale for scale in range(1, figure.shape[1] // block.shape[1]) if places(figure, block, scale)]
-    return scale
+    def scale_of(self, block):
+        """How many times enlarged an image stands there."""
+        (scale,) = [scale for scale in range(1, self.width // block.shape[1]) if self.places(block, scale)]
+        return scale
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -95,11 +90,11 @@ def test_method_shows_every_step(channels):
     weights = 0.5, 0.25, 0.25
     write_plan("plan.json", (180, 130), chains, weights=weights, fill=[9, 200, 30])
     write_plan("all.json", (180, 130), chains, 1, weights, fill=[9, 200, 30])
-    figure = figure_of("in.png", "--plan", "plan.json")
+    figure = Figure("in.png", "--plan", "plan.json")
 
     run("replay", "in.png", "-o", "result.png", "--plan", "plan.json")
     run("replay", "in.png", "-o", "combination.png", "--plan", "all.json")
-    original, combination, result = (place(figure, pixels(f"{n}.png")) for n in ("in", "combination", "result"))
+    original, combination, result = (figure.place(pixels(f"{n}.png")) for n in ("in", "combination", "result"))
     assert original[1] == combination[1] == result[1]
 
     rows = []
@@ -107,7 +102,7 @@ def test_method_shows_every_step(channels):
         steps = []
         for count in range(1, chain.count(",") + 2):
             run("apply", "in.png", "-o", "step.png", "--fill", "9,200,30", "--ops", ",".join(chain.split(",")[:count]))
-            steps.append(place(figure, pixels("step.png")))
+            steps.append(figure.place(pixels("step.png")))
         across = [x for x, _ in [original, *steps, combination, result]]
         assert across == sorted(across) and len({y for _, y in steps}) == 1
         rows.append(steps[0][1])
@@ -119,10 +114,10 @@ def test_method_shows_every_step(channels):
 def test_result_is_that_of_augment(arguments):
     noise(180, 130).save("in.png")
     run("augment", "in.png", "-o", "result.png", "--plan-out", "plan.json", *arguments.split())
-    figure = figure_of("in.png", *arguments.split())
-    original, result = min(places(figure, pixels("in.png"))), max(places(figure, pixels("result.png")))
+    figure = Figure("in.png", *arguments.split())
+    original, result = min(figure.places(pixels("in.png"))), max(figure.places(pixels("result.png")))
     assert result[0] > original[0] and result[1] == original[1]
-    np.testing.assert_array_equal(figure_of("in.png", "--plan", "plan.json"), figure)
+    np.testing.assert_array_equal(Figure("in.png", "--plan", "plan.json").pixels, figure.pixels)
 
 
 def test_same_bytes_everywhere():
@@ -141,10 +136,10 @@ def test_same_bytes_everywhere():
 def test_small_images_are_enlarged_by_whole_pixels(size):
     noise(*size).save("in.png")
     run("augment", "in.png", "-o", "result.png", "--ops", "brightness,contrast", "--seed", "3")
-    figure = figure_of("in.png", "--ops", "brightness,contrast", "--seed", "3")
-    scale = scale_of(figure, pixels("in.png"))
+    figure = Figure("in.png", "--ops", "brightness,contrast", "--seed", "3")
+    scale = figure.scale_of(pixels("in.png"))
     assert scale > 1 and scale * size[0] > 100 or scale * size[1] > 600
-    assert places(figure, pixels("result.png"), scale)
+    assert figure.places(pixels("result.png"), scale)
 
 
 def test_large_images_are_averaged():
@@ -152,24 +147,26 @@ def test_large_images_are_averaged():
     board = (np.indices((1300, 2000)).sum(axis=0) % 2 * 255).astype(np.uint8)
     Image.fromarray(board).save("in.png")
     write_plan("plan.json", (2000, 1300), [[{"op": "brightness", "value": 1}]])
-    figure = figure_of("in.png", "--plan", "plan.json").astype(int)
-    assert figure.min() > 15  # the darkest is text
-    gray = (abs(figure - 127) < 20).all(-1)
-    rows = np.flatnonzero(gray.sum(axis=1) > figure.shape[1] / 3)
-    columns = np.flatnonzero(gray.sum(axis=0) > len(rows) - 3)
-    assert len(columns) * 1300 == pytest.approx(4 * 2000 * len(rows), rel=0.05)  # four pictures of the right shape
+    figure = Figure("in.png", "--plan", "plan.json")
+    assert len(figure.corners) == 4
+    for y, x in figure.corners:
+        inside = figure.pixels[y + 1 + FRAME_WIDTH :, x + 1 + FRAME_WIDTH :]
+        width, height = (int(np.argmax(line == FRAME_GRAY)) for line in (inside[0], inside[:, 0]))
+        assert width > 300 and height == pytest.approx(width * 1300 / 2000, abs=1)
+        assert (abs((inside[:height, :width] & 0xFF).astype(int) - 127) < 20).all()
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 16])
 @pytest.mark.parametrize("depth", [1, 3, 8, 16])
 def test_any_width_and_depth(width, depth):
     picture(90, 60).save("in.png")
-    figure = figure_of("in.png", "--width", width, "--depth", depth)
-    assert figure.shape[1] <= 2600 and figure.shape[0] <= 3520
+    figure = Figure("in.png", "--width", width, "--depth", depth)
+    assert figure.width <= 2600 and figure.height <= 3520
+    assert len(figure.corners) >= width * depth + 3
     run("augment", "in.png", "-o", "result.png", "--width", width, "--depth", depth)
-    scale = scale_of(figure, pixels("in.png"))
+    scale = figure.scale_of(pixels("in.png"))
     assert scale == {1: 5, 3: 3, 8: 1, 16: 1}[depth] or width == 16
-    assert places(figure, pixels("result.png"), scale)
+    assert figure.places(pixels("result.png"), scale)
 
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (1, 500), (500, 1), (3, 2000), (2000, 3), (1, 40000), (40000, 1), (300, 7), (7, 300)]
@@ -181,8 +178,8 @@ def test_extreme_shapes(size, channels):
     noise(*size, channels).save("in.png")
     many = ["--width", "16", "--depth", "16" if max(size) < 9999 else "3"]
     for more in (many, ["--width", "1", "--depth", "1"], ["--seed", "5"], ["--grid", "5"]):
-        height, width = figure_of("in.png", *more).shape[:2]
-        assert width <= 2700 and height <= 3520
+        figure = Figure("in.png", *more)
+        assert figure.width <= 2700 and figure.height <= 3520
 
 
 def test_the_values_are_shown():
@@ -191,7 +188,7 @@ def test_the_values_are_shown():
 
     def drawn(*chains, **more):
         write_plan("plan.json", (1, 1), chains, **more)
-        return figure_of("in.png", "--plan", "plan.json").tobytes()
+        return Figure("in.png", "--plan", "plan.json").pixels.tobytes()
 
     seen = set()
     for call in OPS:
@@ -210,7 +207,7 @@ def test_long_values_fit():
     Image.new("L", (3, 2)).save("in.png")
     wide = [{"op": "translate_x", "value": -2147483647}, {"op": "shear_y", "value": -1000}, {"op": "rotate", "value": -1e-9}]
     write_plan("plan.json", (3, 2), [wide * 5] * 16)
-    figure_of("in.png", "--plan", "plan.json")
+    Figure("in.png", "--plan", "plan.json")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 24])
@@ -220,13 +217,14 @@ def test_grid(count, size):
     # Ops that leave no two results the same.
     options = ["--ops", "rotate,brightness,contrast,equalize", "--severity", "9", "--seed", "4"]
     first = 11
-    figure = figure_of("in.png", "--grid", count, "--index", first, *options)
-    scale = scale_of(figure, pixels("in.png"))
-    found = [place(figure, pixels("in.png"), scale)]
+    figure = Figure("in.png", "--grid", count, "--index", first, *options)
+    scale = figure.scale_of(pixels("in.png"))
+    found = [figure.place(pixels("in.png"), scale)]
     for index in range(first, first + count):
         run("augment", "in.png", "-o", "result.png", "--index", index, *options)
-        found.append(place(figure, pixels("result.png"), scale))
+        found.append(figure.place(pixels("result.png"), scale))
     assert found == sorted(found, key=lambda place: place[::-1])
+    assert len(figure.corners) >= count + 1
     columns, rows = (len(set(values)) for values in zip(*found))
     assert columns - 1 <= rows <= columns and columns * rows >= count + 1 > columns * (rows - 1)
 
@@ -235,8 +233,8 @@ def test_grid_counts_past_the_last_index():
     noise(6, 4).save("in.png")
     last = 2**64 - 1
     run("augment", "in.png", "-o", "zero.png", "--index", "0", "--ops", "contrast")
-    figure = figure_of("in.png", "--grid", "2", "--index", last, "--ops", "contrast")
-    assert places(figure, pixels("zero.png"), scale_of(figure, pixels("in.png")))
+    figure = Figure("in.png", "--grid", "2", "--index", last, "--ops", "contrast")
+    assert figure.places(pixels("zero.png"), figure.scale_of(pixels("in.png")))
 
 
 @pytest.mark.parametrize(

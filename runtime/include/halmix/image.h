@@ -11,7 +11,8 @@ namespace halmix {
 /// Byte (x, y, c) lies at `data + y * stride + x * channels + c`. `channels` is 1 (gray) or 3 (RGB).
 /// `stride` is in bytes and may be any value with |stride| >= width * channels; a negative one is a
 /// bottom-up image whose first row is the last in memory. The bytes between rows are never read or written.
-/// The library accepts images from 1x1 up to (height - 1) * |stride| + width * channels <= 2^31 - 1 bytes.
+/// The library accepts images from 1x1 up to 2 GiB, of which pipelines need a margin for padding:
+/// (height + 8) * (width * channels + 512) and (height - 1) * |stride| + width * channels are at most 2^31 - 1.
 template <typename Byte>
 struct BasicImageView {
     Byte* data = nullptr;
