@@ -20,7 +20,8 @@ enum class Role {
     // what ops make them from
     reduction,   ///< the whole image, into one value that any order of pixels gives
     histogram,   ///< the whole image, into bins
-    table,       ///< a few hundred values
+    value,       ///< one value, or one per channel
+    table,       ///< (level) or (level, channel)
     line,        ///< (i): what the pixels of a row, a column or a group of columns share
     source,      ///< (byte, y): the stage's image, padded, as stencils and warps read it
     partial,     ///< (byte, y): a part of a stencil that several of its pixels share

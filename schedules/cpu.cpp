@@ -34,7 +34,10 @@ struct Scheduler {
     void whole_image(const Support& support) const {
         Func f = support.func;
         f.compute_root();
-        if (support.role == Role::histogram) {
+        if (support.role == Role::table) {
+            f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
+            for (int scan = 0; scan < f.num_update_definitions(); scan++) f.update(scan).unscheduled();
+        } else if (support.role == Role::histogram) {
             Var c = f.args()[1];
             RVar x = f.rvars(0)[0], y = f.rvars(0)[1];
             f.bound(c, 0, channels).update().reorder(c, x, y).unroll(c);
@@ -127,6 +130,7 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
             switch (support.role) {
                 case Role::reduction:
                 case Role::histogram:
+                case Role::value:
                 case Role::table:
                     schedule.whole_image(support);
                     break;

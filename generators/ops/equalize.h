@@ -22,16 +22,21 @@ inline OpOutput equalize(const OpInput& in) {
     topmost(c) = cast<uint32_t>(0);
     topmost(c) = select(histogram(levels, c) != 0, histogram(levels, c), topmost(c));
 
-    // A single nonempty bin gives step 0 as well.
-    Func spread(in.prefix + "spread");
+    // A single nonempty bin gives step 0 as well. Integers are divided in double, where quotients of 32 bits never
+    // round up to the next whole number.
+    Func step(in.prefix + "step"), spread(in.prefix + "spread");
     Expr total = cast<uint32_t>(in.width) * cast<uint32_t>(in.height);
-    Expr step = (total - topmost(c)) / cast<uint32_t>(255);
-    Expr divisor = max(step, cast<uint32_t>(1));
-    Expr spreaded = min((step / 2 + below(level, c)) / divisor, cast<uint32_t>(255));
-    spread(level, c) = cast<uint8_t>(select(step == 0, cast<uint32_t>(level), spreaded));
+    step(c) = (total - topmost(c)) / cast<uint32_t>(255);
+    Expr divisor = cast<double>(max(step(c), cast<uint32_t>(1)));
+    Expr spreaded = cast<int>(min(cast<double>(step(c) / 2 + below(level, c)) / divisor, Expr(255.0)));
+    spread(level, c) = cast<uint8_t>(select(step(c) == 0, level, spreaded));
 
     return look_up(in, spread,
-                   {{histogram, Role::histogram}, {below, Role::table}, {topmost, Role::table}, {spread, Role::table}});
+                   {{histogram, Role::histogram},
+                    {below, Role::table},
+                    {topmost, Role::value},
+                    {step, Role::value},
+                    {spread, Role::table}});
 }
 
 }  // namespace halmix

@@ -24,7 +24,7 @@ inline OpOutput shear_x(const OpInput& in) {
     out(c, again, y) = shear.exact_level(again, y, source, in.fill(c));
 
     std::vector<Support> support = shear.support();
-    support.insert(support.end(), {{rows.bytes, Role::source}, {rows.fill, Role::table}});
+    support.insert(support.end(), {{rows.bytes, Role::source}, {rows.fill, Role::line}});
     return {out, Role::rows, support};
 }
 

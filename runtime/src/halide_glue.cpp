@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace halmix {
 
@@ -24,19 +25,20 @@ class BlockCache {
     BlockCache(const BlockCache&) = delete;
     BlockCache& operator=(const BlockCache&) = delete;
     ~BlockCache() {
-        for (std::byte* block : blocks_) std::free(block);
+        while (count_ > 0) std::free(blocks_[--count_]);
     }
 
+    /// The smallest block that is large enough, or a new one.
     void* take(std::size_t size) {
-        std::byte** best = nullptr;
-        for (std::byte*& block : blocks_) {
-            if (block != nullptr && capacity(block) >= size && (best == nullptr || capacity(block) < capacity(*best))) {
-                best = &block;
-            }
+        std::size_t best = count_;
+        for (std::size_t i = 0; i < count_; i++) {
+            if (capacity(blocks_[i]) < size) continue;
+            if (best == count_ || capacity(blocks_[i]) < capacity(blocks_[best])) best = i;
         }
         std::byte* block = nullptr;
-        if (best != nullptr) {
-            std::swap(block, *best);
+        if (best < count_) {
+            block = std::exchange(blocks_[best], blocks_[count_ - 1]);
+            count_--;
         } else {
             std::size_t rounded = (size + alignment - 1) / alignment * alignment;
             block = static_cast<std::byte*>(std::aligned_alloc(alignment, alignment + rounded));
@@ -48,23 +50,18 @@ class BlockCache {
 
     void give(void* pointer) {
         std::byte* block = static_cast<std::byte*>(pointer) - alignment;
-        std::byte** smallest = &blocks_[0];
-        for (std::byte*& kept : blocks_) {
-            if (kept == nullptr) {
-                kept = block;
-                return;
-            }
-            if (capacity(kept) < capacity(*smallest)) smallest = &kept;
+        if (count_ < blocks_.size()) {
+            blocks_[count_++] = block;
+        } else {
+            std::free(block);
         }
-        if (capacity(*smallest) < capacity(block)) std::swap(*smallest, block);
-        std::free(block);
     }
 
  private:
     static std::size_t& capacity(std::byte* block) { return *std::launder(reinterpret_cast<std::size_t*>(block)); }
 
-    // More than a pipeline has at a time.
-    std::array<std::byte*, 64> blocks_{};
+    std::array<std::byte*, 64> blocks_{};  // more than a pipeline has at a time
+    std::size_t count_ = 0;
 };
 
 thread_local BlockCache block_cache;
