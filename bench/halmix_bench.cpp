@@ -4,7 +4,7 @@
 // JSON. All times are microseconds per image, a list of them: each is for the same work whenever the request is sent.
 //
 // job         also in the request                     what is timed                              also in the reply
-// about                                                                                          jobs, versions
+// about                                                                                          jobs, versions, target
 // chain       ops, blocks, block_us                   the ops one after another                  pipelines
 // mix         blocks, block_us                        the mixing of three chains
 // augmix      policy, images, warm_up                 drawing the plan and running it            faults, allocations
@@ -166,8 +166,10 @@ json time_throughput(const json& request, const halmix::Engine& engine, const Im
 json answer(const json& request, const halmix::Engine& engine) {
     std::string job = request.at("job");
     if (job == "about") {
+        std::string target(engine.target().name);
         return {{"jobs", {"chain", "mix", "augmix", "throughput"}},
-                {"versions", {{"target", engine.target().name}, {"chosen because", engine.reason()}}}};
+                {"target", target},
+                {"versions", {{"target", target + " (" + engine.reason() + ")"}}}};
     }
     Images images(request.at("width"), request.at("height"));
     std::cin.read(reinterpret_cast<char*>(images.pixels.data()), static_cast<std::streamsize>(images.pixels.size()));

@@ -27,18 +27,19 @@ def ratio(row, base):
     return f"**{text}**" if at_median < 1 else text
 
 
-def table(header, rows):
-    """The first column is aligned to the left, the others to the right."""
+def table(header, rows, text=(0,)):
+    """Columns of numbers are aligned to the right; `text` are the others' indices."""
     rows = [header, *rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    columns = range(len(header))
+    widths = [max(len(row[i]) for row in rows) for i in columns]
 
     def line(cells):
         return "| " + " | ".join(cells) + " |"
 
     def aligned(row):
-        return line([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))])
+        return line([row[i].ljust(widths[i]) if i in text else row[i].rjust(widths[i]) for i in columns])
 
-    rule = line(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    rule = line(["-" * widths[i] if i in text else "-" * (widths[i] - 1) + ":" for i in columns])
     return "\n".join([aligned(header), rule, *map(aligned, rows[1:])])
 
 
@@ -102,7 +103,7 @@ def chain_table(results, size):
         ]
 
     header = ["op or chain, one core", "halmix", *peers, "x, fastest peer", "pipelines"]
-    return table(header, [cells(name, row) for name, row in rows.items()])
+    return table(header, [cells(name, row) for name, row in rows.items()], text=(0, len(header) - 1))
 
 
 def text(results):
@@ -118,7 +119,7 @@ def text(results):
         f"{results['commit']}. {results['image']} resized; {policy}; {results['rounds']} rounds, one thread on core "
         f"{results['core']} unless said.",
         LEGEND,
-        table(["implementation", "versions"], [list(row) for row in versions.items()]),
+        table(["implementation", "versions"], [list(row) for row in versions.items()], text=(0, 1)),
     ]
     for size in sizes:
         tables = (augmix_table, threads_table, chain_table)

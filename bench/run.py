@@ -63,8 +63,7 @@ class Worker:
         self._process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        about = self.request(cores, "about")
-        self.jobs, self.versions = about["jobs"], about["versions"]
+        self.about = self.request(cores, "about")
 
     def request(self, cores, job, pixels=b"", **members):
         os.sched_setaffinity(self._process.pid, cores)
@@ -153,7 +152,7 @@ def measure(workers, photo, all_jobs, rounds):
         width, height = map(int, job.size.split("x"))
         pixels = photo.resize((width, height), Image.Resampling.LANCZOS).tobytes()
         for worker in workers:
-            if job.kind in worker.jobs:
+            if job.kind in worker.about["jobs"]:
                 reply = worker.request(job.cores, job.kind, pixels, width=width, height=height, **job.members)
                 replies.setdefault((job.kind, job.size, job.name, worker.name), []).append(reply)
         if sys.stderr.isatty():
@@ -210,11 +209,11 @@ def main():
         "core": options.core,
         "load": os.getloadavg()[0],
         "commit": commit(),
-        "target": halmix.versions["target"],
+        "target": halmix.about["target"],
         "image": options.image.name,
         "policy": POLICY,
         "rounds": options.rounds,
-        "implementations": {worker.name: worker.versions for worker in workers},
+        "implementations": {worker.name: worker.about["versions"] for worker in workers},
         "measurements": measure(
             workers, Image.open(options.image).convert("RGB"), list(jobs(sizes, core, cores)), options.rounds
         ),

@@ -72,10 +72,17 @@ class Figure:
         (only,) = self.places(block, scale)
         return only
 
-    def scale_of(self, block):
-        """How many times enlarged an image stands there."""
-        (scale,) = [scale for scale in range(1, self.width // block.shape[1]) if self.places(block, scale)]
-        return scale
+    def inside(self, corner):
+        """A picture without its frame; must not itself hold the frame's gray."""
+        y, x = (start + 1 + FRAME_WIDTH for start in corner)
+        rest = self.pixels[y:, x:]
+        return rest[: np.argmax(rest[:, 0] == FRAME_GRAY), : np.argmax(rest[0] == FRAME_GRAY)]
+
+    def scale_of(self, image):
+        """How many times an image's size the pictures have, which is a whole number. The original tells, on the left."""
+        height, width = self.inside(min(self.corners, key=lambda corner: corner[::-1])).shape
+        assert width % image.shape[1] == 0 and height * image.shape[1] == width * image.shape[0]
+        return width // image.shape[1]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -149,11 +156,11 @@ def test_large_images_are_averaged():
     write_plan("plan.json", (2000, 1300), [[{"op": "brightness", "value": 1}]])
     figure = Figure("in.png", "--plan", "plan.json")
     assert len(figure.corners) == 4
-    for y, x in figure.corners:
-        inside = figure.pixels[y + 1 + FRAME_WIDTH :, x + 1 + FRAME_WIDTH :]
-        width, height = (int(np.argmax(line == FRAME_GRAY)) for line in (inside[0], inside[:, 0]))
+    for corner in figure.corners:
+        inside = figure.inside(corner)
+        height, width = inside.shape
         assert width > 300 and height == pytest.approx(width * 1300 / 2000, abs=1)
-        assert (abs((inside[:height, :width] & 0xFF).astype(int) - 127) < 20).all()
+        assert (abs((inside & 0xFF).astype(int) - 127) < 20).all()
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 16])
