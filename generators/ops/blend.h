@@ -4,13 +4,12 @@
 
 namespace halmix {
 
-/// Pillow's Image.blend of two levels: in float32, product and sum rounded by themselves, clipped, truncated. Clipping
-/// changes nothing for factors in 0..1, for which Pillow leaves it out.
+/// Pillow's Image.blend of two levels: in float32, product and sum rounded by themselves, truncated, clipped. Clipping
+/// changes nothing for factors in 0..1, for which Pillow leaves it out; the difference of levels is exact in float.
 inline Halide::Expr blend(const Halide::Expr& degenerate, const Halide::Expr& image, const Halide::Expr& factor) {
     using namespace Halide;
-    Expr from = cast<int>(degenerate), to = cast<int>(image);
-    Expr mixed = cast<float>(from) + cast<float>(factor) * cast<float>(to - from);
-    return cast<uint8_t>(clamp(mixed, 0.0f, 255.0f));
+    Expr from = cast<float>(degenerate), to = cast<float>(image);
+    return saturating_cast<uint8_t>(cast<int>(from + cast<float>(factor) * (to - from)));
 }
 
 /// Pillow's luminance of an RGB pixel, (19595 R + 38470 G + 7471 B + 2^15) / 2^16 in integers; a gray pixel is its own.
