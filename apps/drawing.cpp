@@ -8,6 +8,12 @@
 #include <numbers>
 #include <vector>
 
+#ifdef __SANITIZE_ADDRESS__
+// What fontconfig keeps until the process ends is not our leak.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig\n"; }
+extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
+#endif
+
 namespace halmix::command {
 namespace {
 

@@ -31,7 +31,7 @@ def table(header, rows, text=(0,)):
     """Columns of numbers are aligned to the right; `text` are the others' indices."""
     rows = [header, *rows]
     columns = range(len(header))
-    widths = [max(len(row[i]) for row in rows) for i in columns]
+    widths = [max(2, *(len(row[i]) for row in rows)) for i in columns]
 
     def line(cells):
         return "| " + " | ".join(cells) + " |"
@@ -89,7 +89,9 @@ def threads_table(results, size):
 
 def chain_table(results, size):
     rows = {**of(results, "chain", size), **of(results, "mix", size)}
-    peers = [name for name in results["implementations"] if any(name in row for row in rows.values()) and name != "halmix"]
+    peers = [
+        name for name in results["implementations"] if any(name in row for row in rows.values()) and name != "halmix"
+    ]
 
     def cells(name, row):
         base = row["halmix"]

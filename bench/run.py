@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv-bench"
 
 SIZES = {"32x32": 1000, "224x224": 384, "512x512": 128, "1024x768": 64}  # -> images of one AugMix measurement
-POLICY = {"severity": 3, "width": 3, "depth": -1, "alpha": 1}
+POLICY = {"severity": 3, "width": 3, "depth": -1, "alpha": 1.0}
 WARM_UP = 20  # images
 BLOCKS = {"blocks": 7, "block_us": 2000}
 COUNTS = ("faults", "allocations")
@@ -101,7 +101,7 @@ class Job(NamedTuple):
 
 
 def chains(width, height):
-    """Every op with a value of middling severity, factors below and above 1, and a few chains."""
+    """(name, ops) of every op with a middling value, factors below and above 1, and of a few chains."""
     calls = [
         *("autocontrast", "equalize", "posterize=4", "solarize=218", "rotate=4", "rotate=-4"),
         *("shear_x=0.045", "shear_y=0.045", f"translate_x={width // 20}", f"translate_y={height // 20}"),
@@ -165,13 +165,18 @@ def measure(workers, photo, all_jobs, rounds):
 
 
 def processor():
-    found = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else os.uname().machine
+    """Its name, with the numbers that tell generations apart where a virtual machine hides them behind one name."""
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name, family, model = (
+        found[1] if (found := re.search(rf"^{key}\s*: (.*)$", text, re.MULTILINE)) else "unknown"
+        for key in ("model name", "cpu family", "model")
+    )
+    return f"{name}, family {family} model {model}"
 
 
 def commit():
     command = ["git", "-C", ROOT, "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "of an unknown commit"
 
 
 def file_stem(results):
@@ -182,13 +187,17 @@ def file_stem(results):
 def main():
     cores = frozenset(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, epilog="All times are microseconds.")
-    parser.add_argument("--quick", action="store_true", help="only beside Composer on Pillow, not at 1024x768: a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="only beside Composer on Pillow, not at 1024x768: a minute"
+    )
     parser.add_argument("--sizes", nargs="+", choices=SIZES, metavar="WxH", help=f"of {', '.join(SIZES)} (all)")
     parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="NAME", help=f"of {', '.join(PEERS)} (all)")
     parser.add_argument("--target", help="what halmix runs on (the best one; halmix targets lists them)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each time is taken (%(default)s)")
     parser.add_argument("--core", type=int, default=max(cores), choices=cores, help="for all but threads (%(default)s)")
-    parser.add_argument("--image", type=pathlib.Path, default=ROOT / "data" / "chelsea.jpg", help="a photo (%(default)s)")
+    parser.add_argument(
+        "--image", type=pathlib.Path, default=ROOT / "data" / "chelsea.jpg", help="a photo (data/chelsea.jpg)"
+    )
     parser.add_argument("--keep", action="store_true", help="write to bench/results/, not to out/bench.*")
     options = parser.parse_args()
     sizes = options.sizes or (list(SIZES)[:3] if options.quick else list(SIZES))

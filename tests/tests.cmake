@@ -30,8 +30,16 @@ target_link_libraries(chain_server PRIVATE halmix_options halmix_core nlohmann_j
 function(halmix_add_pytest name)
     add_test(NAME ${name}
         COMMAND ${HALMIX_VENV_PYTHON} -m pytest -q -rP -p no:cacheprovider ${PROJECT_SOURCE_DIR}/tests/${name})
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT
-        "HALMIX_COMMAND=$<TARGET_FILE:halmix_command>;HALMIX_CHAIN_SERVER=$<TARGET_FILE:chain_server>;PYTHONDONTWRITEBYTECODE=1")
+    set(environment
+        PYTHONDONTWRITEBYTECODE=1
+        HALMIX_COMMAND=$<TARGET_FILE:halmix_command>
+        HALMIX_CHAIN_SERVER=$<TARGET_FILE:chain_server>
+        HALMIX_BUILD=${PROJECT_BINARY_DIR}
+        HALMIX_CMAKE=${CMAKE_COMMAND}
+        HALMIX_NINJA=${CMAKE_MAKE_PROGRAM}
+        HALMIX_SANITIZE=${HALMIX_SANITIZE})
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}")
 endfunction()
 halmix_add_pytest(cli)
 halmix_add_pytest(composer)
+halmix_add_pytest(readme)

@@ -46,7 +46,9 @@ OPS = {
     "color": F.adjust_saturation_torchvision,
     "contrast": lambda image, factor: F.apply_brightness_contrast_torchvision(image, 1.0, factor, False),
     "brightness": lambda image, factor: F.apply_brightness_contrast_torchvision(image, factor, 1.0, True),
-    "sharpness": lambda image, factor: albucore.add_weighted(image, factor, cv2.filter2D(image, -1, _SMOOTH), 1 - factor),
+    "sharpness": lambda image, factor: albucore.add_weighted(
+        image, factor, cv2.filter2D(image, -1, _SMOOTH), 1 - factor
+    ),
 }
 
 augmix = functools.partial(sampling.augmix, OPS, opencv.mix_chains)

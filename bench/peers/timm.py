@@ -22,6 +22,8 @@ def seed(number):
 
 
 def augmix(image, policy):
-    config = "augmix-m{severity}-w{width}-d{depth}-a{alpha}".format(**policy)
+    config = "augmix-m{severity}-w{width}-a{alpha}".format(**policy)
+    if policy["depth"] > 0:  # -1, from 1 to 3, is its default
+        config += f"-d{policy['depth']}"
     parameters = {"translate_const": 250, "img_mean": (128, 128, 128), "interpolation": Image.Resampling.BILINEAR}
     return functools.partial(augment_and_mix_transform(config, parameters), image)

@@ -74,8 +74,7 @@ void check_image(const char* name, const ImageView& image) {
     // Pipelines index in 31 bits, their own padded copies too.
     constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
     constexpr std::int64_t row_padding = 512, rows_of_padding = 8;
-    std::int64_t magnitude = stride < 0 ? -stride : stride;
-    if (magnitude < 0 || magnitude > limit || (image.height - 1) * magnitude + row > limit ||
+    if (stride < -limit || stride > limit || (image.height - 1) * std::abs(stride) + row > limit ||
         (image.height + rows_of_padding) * (row + row_padding) > limit) {
         fail("size " + size_text(image.width, image.height, image.channels) + " with stride " + std::to_string(stride) +
              " is too large; (height + 8) * (width * channels + 512) and the bytes from first to last may be at most "

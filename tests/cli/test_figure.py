@@ -79,7 +79,7 @@ class Figure:
         return rest[: np.argmax(rest[:, 0] == FRAME_GRAY), : np.argmax(rest[0] == FRAME_GRAY)]
 
     def scale_of(self, image):
-        """How many times an image's size the pictures have, which is a whole number. The original tells, on the left."""
+        """How many times an image's size the pictures have, a whole number. The original tells, on the left."""
         height, width = self.inside(min(self.corners, key=lambda corner: corner[::-1])).shape
         assert width % image.shape[1] == 0 and height * image.shape[1] == width * image.shape[0]
         return width // image.shape[1]
