@@ -110,7 +110,7 @@ class Augmenter {
 
  private:
     /// Writes all views of an image; returns their plans as --plan-out shows them.
-    std::string augment(const Item& item, std::size_t place) const {
+    [[nodiscard]] std::string augment(const Item& item, std::size_t place) const {
         const io::Image image = io::read(item.input);
         io::Image result = image;
         Key key = options_.key;
@@ -129,7 +129,7 @@ class Augmenter {
         return plan_text;
     }
 
-    std::string describe(const Plan& plan, const Item& item, int view) const {
+    [[nodiscard]] std::string describe(const Plan& plan, const Item& item, int view) const {
         if (single_plan_) return to_json(plan) + "\n";
         using Json = nlohmann::ordered_json;
         const Json line{{"file", item.name}, {"view", view}, {"plan", Json::parse(to_json(plan))}};

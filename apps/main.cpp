@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory
 int main(int argc, char** argv) {
     catch_interrupts();
     std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error like a full disk

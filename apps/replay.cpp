@@ -3,8 +3,8 @@
 #include <string_view>
 #include <utility>
 
-#include "io/file.h"
 #include "options.h"
+#include "plan_file.h"
 
 namespace halmix::command {
 namespace {
@@ -16,29 +16,13 @@ struct Options {
     std::string target = "auto";
 };
 
-Plan read_plan(const std::string& path) {
-    const std::vector<std::uint8_t> bytes = io::read_bytes(path);
-    try {
-        return plan_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    } catch (...) {
-        throw std::runtime_error(failure_line(path));
-    }
-}
-
-std::string size_text(int width, int height) { return std::to_string(width) + " x " + std::to_string(height); }
-
 void run(const Options& options) {
     const io::Format format = single_result_format(options.output);
     const Engine engine = make_engine(options.target);
     const Plan plan = read_plan(options.plan);
     try {
         const io::Image image = io::read(options.input);
-        if (image.width != plan.width || image.height != plan.height) {
-            throw io::Error(options.input,
-                            "is " + size_text(image.width, image.height) + " pixels, but the plan " +
-                                io::printable(options.plan) + " is for " + size_text(plan.width, plan.height),
-                            "replay it on an image of that size");
-        }
+        check_size(plan, options.plan, image, options.input);
         io::Image result = image;
         engine.run(plan, image.view(), result.view());
         io::write(options.output.path, std::as_const(result).view(), format, options.output.quality);

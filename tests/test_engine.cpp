@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <climits>
 #include <cstdlib>
 #include <new>
 #include <random>
@@ -194,13 +195,17 @@ TEST_CASE("no allocation and no page fault once warm") {
         };
         run(0, 200);
         long allocations_before = allocations;
-        rusage before{}, after{};
-        getrusage(RUSAGE_SELF, &before);
-        run(200, 400);
-        getrusage(RUSAGE_SELF, &after);
+        long faults = LONG_MAX;  // in the best of a few rounds: the kernel may take a page away meanwhile
+        for (int round = 0; round < 5 && faults > 0; round++) {
+            rusage before{}, after{};
+            getrusage(RUSAGE_SELF, &before);
+            run(200, 400);
+            getrusage(RUSAGE_SELF, &after);
+            faults = std::min(faults, after.ru_minflt - before.ru_minflt);
+        }
         CHECK(allocations == allocations_before);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-        CHECK(after.ru_minflt - before.ru_minflt <= 2);  // the kernel may take a page away meanwhile
+        CHECK(faults == 0);
 #endif
     }
 }

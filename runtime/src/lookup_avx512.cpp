@@ -11,7 +11,7 @@ struct Table {
     __m512i quarters[4];
 
     explicit Table(const std::uint8_t* table) {
-        for (int i = 0; i < 4; i++) quarters[i] = _mm512_loadu_si512(table + 64 * i);
+        for (std::size_t i = 0; i < 4; i++) quarters[i] = _mm512_loadu_si512(table + 64 * i);
     }
 
     __m512i operator()(__m512i index) const {
