@@ -109,6 +109,7 @@ void Drawing::picture(Point centre, Size size, ImageView image) {
     unsigned char* const data = cairo_image_surface_get_data(surface_.get());
     const std::ptrdiff_t stride = cairo_image_surface_get_stride(surface_.get());
     std::vector<Cover> columns;
+    columns.reserve(size.width);
     for (int x = 0; x < size.width; ++x) columns.emplace_back(x, image.width, size.width);
     for (int y = 0; y < size.height; ++y) {
         const Cover row(y, image.height, size.height);

@@ -101,7 +101,8 @@ class AugMix {
         policy_.width = policy.at("width");
         policy_.depth = policy.at("depth");
         policy_.alpha = policy.at("alpha");
-        for (int i = 0; i < request.at("warm_up"); i++) run({.epoch = 1, .index = i});
+        const std::uint64_t warm_up = request.at("warm_up");
+        for (std::uint64_t i = 0; i < warm_up; i++) run({.epoch = 1, .index = i});
     }
 
     void run(const halmix::Key& key) {

@@ -14,8 +14,8 @@ enum class Role {
     lookup,     ///< the same pixel, through a table; on targets with an extern stage for it, that stage
     stencil,    ///< pixels close by
     moved,      ///< the pixels of a row from another place in a row, in order
-    rows,       ///< the same by bytes, in windows (ops/moved_rows.h); then some rows once more
-    columns,    ///< the pixels of a column from another place in it, by bytes; then some columns once more
+    rows,       ///< the same by bytes, in windows; then some rows once more
+    columns,    ///< the pixels of a column from another place in it, in windows; then some columns once more
     warp,       ///< pixels from wherever `coordinate` says, fetched by `gather`
     // what ops make them from
     reduction,   ///< the whole image, into one value that any order of pixels gives
@@ -53,6 +53,7 @@ struct OpOutput {
     Halide::Func image;
     Role role;
     std::vector<Support> support = {};
+    int window = 0;  ///< bytes of a row that are read from one place, for `rows` and `columns`
 };
 
 /// An op in its place in a chain: `stored` is its result as an interleaved image in memory.

@@ -1,7 +1,5 @@
 #include "schedules/cpu.h"
 
-#include "generators/ops/moved_rows.h"
-
 namespace halmix {
 
 using namespace Halide;
@@ -73,11 +71,11 @@ struct Scheduler {
         }
     }
 
-    /// By bytes, `lanes` of them at a time; the rows that are computed again by pixels.
-    void lines(const ChainStage& stage, int lanes) const {
+    /// By windows; the lines that are computed again by pixels.
+    void lines(const ChainStage& stage) const {
         Func image = stage.stored;
         Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
-        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, lanes, TailStrategy::GuardWithIf);
+        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, stage.op.window, TailStrategy::GuardWithIf);
         RVar again = image.rvars(0)[0];
         if (stage.op.role == Role::rows) {
             image.update().reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
@@ -153,10 +151,8 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 schedule.warp(stage);
                 break;
             case Role::rows:
-                schedule.lines(stage, MovedRows::window);
-                break;
             case Role::columns:
-                schedule.lines(stage, 16);
+                schedule.lines(stage);
                 break;
             case Role::pointwise:
             case Role::moved:

@@ -25,7 +25,7 @@ inline OpOutput shear_x(const OpInput& in) {
 
     std::vector<Support> support = shear.support();
     support.insert(support.end(), {{rows.bytes, Role::source}, {rows.fill, Role::line}});
-    return {out, Role::rows, support};
+    return {out, Role::rows, support, MovedRows::window};
 }
 
 }  // namespace halmix

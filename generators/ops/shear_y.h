@@ -56,7 +56,7 @@ inline OpOutput shear_y(const OpInput& in) {
                                    {fill, Role::line},
                                    {base, Role::line},
                                    {bytes, Role::source}});
-    return {out, Role::columns, support};
+    return {out, Role::columns, support, group};
 }
 
 }  // namespace halmix

@@ -37,8 +37,8 @@ struct Tap {
     }
 };
 
-/// A pixel and its right neighbour in one u64, which is one load: channel c is byte c, the neighbour's byte channels +
-/// c.
+/// A pixel and its right neighbour in one u64, which is one load: byte c is channel c of the pixel, byte (channels + c)
+/// that of the neighbour.
 inline Halide::Expr pixel_pair(const OpInput& in, const Halide::Func& bytes, const Halide::Expr& x,
                                const Halide::Expr& y) {
     std::vector<Halide::Expr> word;

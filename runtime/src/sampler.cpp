@@ -255,6 +255,8 @@ struct Term {
 const std::vector<Term>& vocabulary() {
     static const std::vector<Term> terms = [] {
         std::vector<Term> terms{{"all", {}}, {"safe", {}}, {"original", {}}};
+        // Composer's sets are what they are: an op that it lacks would join them only by a change here.
+        static_assert(op_count == 13);
         for (const OpInfo& row : ops()) {
             const bool has_factor = value_row(row.op).law == ValueLaw::factor;
             const OpChoice symmetric{.op = row.op};

@@ -54,11 +54,13 @@ std::span<const TargetInfo> targets() {
 }
 
 Choice choose_target(std::string_view name) {
+    std::string asked = "target";
     std::string reason = "asked for";
     if (name == "auto") {
         const char* forced = std::getenv("HALMIX_TARGET");
         if (forced != nullptr && *forced != '\0') {
             name = forced;
+            asked = "target in HALMIX_TARGET";
             reason = "HALMIX_TARGET asks for it";
         }
     }
@@ -74,11 +76,12 @@ Choice choose_target(std::string_view name) {
     auto found = std::ranges::find(all, name, &TargetInfo::name);
     if (found == all.end()) {
         throw Error(Status::unknown_target,
-                    "target \"" + std::string(name) + "\": unknown; this build has auto, " + join_names(false));
+                    asked + " \"" + std::string(name) + "\": unknown; this build has auto, " + join_names(false));
     }
     if (!found->available) {
-        throw Error(Status::target_unavailable, "target " + std::string(name) + ": this processor lacks it (it needs " +
-                                                    std::string(found->needs) + "); it has " + join_names(true));
+        throw Error(Status::target_unavailable, asked + " " + std::string(name) +
+                                                    ": this processor lacks it (it needs " + std::string(found->needs) +
+                                                    "); it has " + join_names(true));
     }
     return {static_cast<std::size_t>(found - all.begin()), reason};
 }

@@ -27,7 +27,7 @@ struct TargetInfo {
 [[nodiscard]] HALMIX_API std::vector<std::string_view> processor_features();
 
 /// Runs plans on one target. Holds no global state; every member may be called from many threads at once, and from a
-/// forked child. It starts no threads. Each thread that runs a plan keeps a workspace of (chains + 2) images until it
+/// forked child. It starts no threads. Each thread that runs a plan keeps a workspace of (chains + 1) images until it
 /// ends, so that there is no allocation after the first call for a size.
 class HALMIX_API Engine {
  public:
