@@ -14,8 +14,8 @@ enum class Role {
     lookup,     ///< the same pixel, through a table; on targets with an extern stage for it, that stage
     stencil,    ///< pixels close by
     moved,      ///< the pixels of a row from another place in a row, in order
-    rows,       ///< the same by bytes, in windows; then some rows once more
-    columns,    ///< the pixels of a column from another place in it, in windows; then some columns once more
+    rows,       ///< the same by bytes; then a few pixels of each row, then some rows once more
+    columns,    ///< the pixels of a column from another place in it, in windows; then the same by columns
     warp,       ///< pixels from wherever `coordinate` says, fetched by `gather`
     // what ops make them from
     reduction,   ///< the whole image, into one value that any order of pixels gives
@@ -23,6 +23,7 @@ enum class Role {
     value,       ///< one value, or one per channel
     table,       ///< (level) or (level, channel)
     line,        ///< (i): what the pixels of a row, a column or a group of columns share
+    row,         ///< (byte, y): the stage's image by rows, padded, as `rows` read it
     source,      ///< (byte, y): the stage's image, padded, as stencils and warps read it
     partial,     ///< (byte, y): a part of a stencil that several of its pixels share
     coordinate,  ///< (x, y): where a pixel comes from, the same for its channels
@@ -53,7 +54,7 @@ struct OpOutput {
     Halide::Func image;
     Role role;
     std::vector<Support> support = {};
-    int window = 0;  ///< bytes of a row that are read from one place, for `rows` and `columns`
+    int window = 0;  ///< bytes of a row that are read from the same few rows, for `columns`
 };
 
 /// An op in its place in a chain: `stored` is its result as an interleaved image in memory.

@@ -71,23 +71,36 @@ struct Scheduler {
         }
     }
 
-    /// By windows; the lines that are computed again by pixels.
+    /// By bytes, in windows if they share what they read; borders pixel by pixel; lines that are computed again in
+    /// vectors along them.
     void lines(const ChainStage& stage) const {
         Func image = stage.stored;
         Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
-        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, stage.op.window, TailStrategy::GuardWithIf);
-        RVar again = image.rvars(0)[0];
+        RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
         if (stage.op.role == Role::rows) {
-            image.update().reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
+            by_bytes(image);
+            image.update(0).reorder(c, end, y).unroll(c);
+            image.update(1).reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
         } else {
-            image.update().reorder(c, y, again).unroll(c).vectorize(y, floats / 2, TailStrategy::GuardWithIf);
+            image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, stage.op.window, TailStrategy::GuardWithIf);
+            image.update(0).reorder(c, x, end).unroll(c);
+            image.update(1).reorder(c, y, again).unroll(c).vectorize(y, floats / 2, TailStrategy::GuardWithIf);
+        }
+        for (const Support& support : stage.op.support) {
+            if (support.role != Role::row) continue;
+            Func f = support.func;
+            Var row = f.args()[1];
+            f.compute_at(image, y).store_root().fold_storage(row, 1);
+            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
+            f.update().vectorize(f.rvars(0)[0], bytes, TailStrategy::GuardWithIf);
         }
     }
 
     void line(Func f) const {
         Var i = f.args()[0];
-        f.compute_root().vectorize(i, floats, TailStrategy::RoundUp);
-        if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], i).vectorize(i, floats);
+        int lanes = f.has_update_definition() ? bytes / 2 : floats;
+        f.compute_root().vectorize(i, lanes, TailStrategy::RoundUp);
+        if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], i).vectorize(i, lanes);
     }
 
     /// Coordinates, loads and arithmetic each in a loop of their own over a few pixels, which stay in registers and

@@ -9,85 +9,104 @@ namespace halmix {
 /// All pixels of a line take neighbours the same number of pixels away. Where rounding makes Pillow take the next pair,
 /// its fraction is 0 and this one's is 1, which gives the same level.
 ///
-/// Their fraction is the same too but for rounding, so that the level between two neighbours, A + D f, is a function of
-/// their difference D. Where all of D f for D = 1 .. 255 keep away from whole numbers by more than any rounding,
-/// float32 truncates to the same level as Pillow's double. Lines for which that does not hold are `risky`.
+/// Their fraction f is the same too but for rounding, so that the level between two neighbours is A + floor(D f), a
+/// function of their difference D. As |D| <= 255, it is the same for all f between two neighbouring fractions of
+/// denominators up to 255. These are at least 1 / (255 * 254) apart, more than 2^-16, so that there is a multiple of
+/// 2^-16 between them, which stands for f: a multiplication of 16 bits gives Pillow's level.
+///
+/// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are `risky`.
 struct Shear {
+    static constexpr int border_ends = 2;
+
     Halide::Func offset;      ///< f64 (line): how far the line moves
     Halide::Func whole;       ///< i32 (line): of that, whole pixels
-    Halide::Func begin, end;  ///< i32 (line): which of the result's pixels come from inside the source
-    Halide::Func fraction;    ///< f32 (line): of the way from a neighbour to the next
-    Halide::Func step, risk;  ///< u32 (line)
-    Halide::Expr margin;
+    Halide::Func step;        ///< u32 (line): the fraction f in units of 2^-32
+    Halide::Func crossing;    ///< u16 (line): not 0 if there is a fraction from f, rounded down to 16 bits, to f
+    Halide::Func distance;    ///< u16 (line): 0 and 1 if one is too close to f
+    Halide::Func multiplier;  ///< u16 (line): what stands for f in units of 2^-16
 
     /// `extent` is that of the source along the lines.
     Shear(const OpInput& in, const Halide::Expr& extent)
         : offset(in.prefix + "offset"),
           whole(in.prefix + "whole"),
-          begin(in.prefix + "begin"),
-          end(in.prefix + "end"),
-          fraction(in.prefix + "fraction"),
           step(in.prefix + "step"),
-          risk(in.prefix + "risk") {
+          crossing(in.prefix + "crossing"),
+          distance(in.prefix + "distance"),
+          multiplier(in.prefix + "multiplier"),
+          extent(extent) {
         using namespace Halide;
         Var line("line");
         offset(line) = in.param(0) * centre(line);
         // Beyond the image on either side it does not matter how far.
         Expr size = cast<double>(extent + 1);
-        whole(line) = unbounded(cast<int>(floor(clamp(offset(line), -size, size))));
+        Expr near = clamp(offset(line), -size, size);
+        whole(line) = unbounded(cast<int>(floor(near)));
+        step(line) = cast<uint32_t>(cast<int64_t>((near - floor(near)) * Expr(4294967296.0)));
 
-        // The first pixel whose centre Pillow maps to `bound` or above; the estimate is wrong by one at most.
-        auto first_above = [&](const Expr& bound) {
-            Expr estimate = clamp((bound - offset(line)) - Expr(0.5), Expr(0.0), cast<double>(extent));
-            Expr pixel = cast<int>(ceil(estimate));
-            return unbounded(select(source_centre(pixel - 1, line) >= bound, pixel - 1,
-                                    source_centre(pixel, line) >= bound, pixel, pixel + 1));
-        };
-        begin(line) = first_above(Expr(0.0));
-        end(line) = first_above(cast<double>(extent));
-
-        Expr exact_fraction = clamp(offset(line) - cast<double>(whole(line)), Expr(0.0), Expr(1.0));
-        fraction(line) = cast<float>(exact_fraction);
-
-        // The distances of D f from whole numbers, in units of 2^-32, of which unsigned products keep just that.
-        // Roundings: of f 255 / 2^25, of product and sum 2^-17 each, of Pillow's fractions 255 extent / 2^52.
-        margin = cast<uint32_t>((1 << 17) + extent / 4096 + 256);
         RDom difference(1, 255, in.prefix + "difference");
-        step(line) = cast<uint32_t>(cast<int64_t>(exact_fraction * Expr(4294967296.0)));
-        risk(line) = Expr(uint32_t(0xFFFFFFFF));
-        risk(line) = min(risk(line), cast<uint32_t>(difference) * step(line) + margin);
+        Expr high = cast<uint16_t>(step(line) >> 16), low = cast<uint16_t>(step(line));
+        Expr rounded = cast<uint16_t>(difference) * high;
+        Expr exact = rounded + mul_shift_right(cast<uint16_t>(difference), low, 16);
+        crossing(line) = cast<uint16_t>(0);
+        crossing(line) = crossing(line) | saturating_sub(rounded - cast<uint16_t>(1), exact);
+        distance(line) = cast<uint16_t>(65535);
+        distance(line) = min(distance(line), exact + cast<uint16_t>(1));
+        multiplier(line) = high + cast<uint16_t>(crossing(line) != 0);
     }
 
-    /// Where Pillow finds the centre of a line's pixel in the source.
-    [[nodiscard]] Halide::Expr source_centre(const Halide::Expr& pixel, const Halide::Expr& line) const {
-        return centre(pixel) + offset(line);
+    [[nodiscard]] Halide::Expr risky(const Halide::Expr& line) const {
+        return distance(line) <= Halide::cast<uint16_t>(1);
     }
 
-    [[nodiscard]] Halide::Expr risky(const Halide::Expr& line) const { return risk(line) <= 2 * margin; }
+    /// The level between two neighbours on a line that is not risky.
+    static Halide::Expr level(const Halide::Expr& near, const Halide::Expr& far, const Halide::Expr& multiplier) {
+        using namespace Halide;
+        Expr difference = cast<int16_t>(far) - cast<int16_t>(near), factor = reinterpret<int16_t>(multiplier);
+        // The product with a multiplier of 2^15 or more, which is negative as a signed one, lacks the difference.
+        Expr product = mul_shift_right(difference, factor, 16) + (difference & (factor >> 15));
+        return cast<uint8_t>(cast<int16_t>(near) + product);
+    }
+
+    /// The pixel of a line that has the source's first (end 0) or last (end 1) pixel for one neighbour and none for the
+    /// other: Pillow takes the edge for both if the centre is inside. May be outside the line.
+    [[nodiscard]] Halide::Expr border_pixel(const Halide::Expr& end, const Halide::Expr& line) const {
+        return Halide::select(end == 0, -1, extent - 1) - whole(line);
+    }
+
+    /// The source's edge at an end.
+    [[nodiscard]] Halide::Expr edge(const Halide::Expr& end) const { return Halide::select(end == 0, 0, extent - 1); }
+
+    /// Whether Pillow finds the centre of a line's pixel inside the source.
+    [[nodiscard]] Halide::Expr inside(const Halide::Expr& pixel, const Halide::Expr& line) const {
+        using namespace Halide;
+        return source_centre(pixel, line) >= Expr(0.0) && source_centre(pixel, line) < cast<double>(extent);
+    }
 
     /// Pillow's level for a line's pixel; `source(i)` is the source's level at i along the line.
     template <typename Source>
     [[nodiscard]] Halide::Expr exact_level(const Halide::Expr& pixel, const Halide::Expr& line, const Source& source,
                                            const Halide::Expr& fill) const {
         using namespace Halide;
+        auto clamped = [&](const Expr& i) { return cast<double>(source(clamp(i, 0, extent - 1))); };
         Expr first = pixel + whole(line);
-        Expr near = cast<double>(source(first)), far = cast<double>(source(first + 1));
+        Expr near = clamped(first), far = clamped(first + 1);
         Expr between = (source_centre(pixel, line) - Expr(0.5)) - cast<double>(first);
         Expr level = clamp(near + (far - near) * between, Expr(0.0), Expr(255.0));
-        return select(pixel >= begin(line) && pixel < end(line), cast<uint8_t>(cast<int>(level)), fill);
+        return select(inside(pixel, line), cast<uint8_t>(cast<int>(level)), fill);
     }
 
     [[nodiscard]] std::vector<Support> support() const {
-        return {{offset, Role::line},   {whole, Role::line}, {begin, Role::line}, {end, Role::line},
-                {fraction, Role::line}, {step, Role::line},  {risk, Role::line}};
+        return {{offset, Role::line},   {whole, Role::line},    {step, Role::line},
+                {crossing, Role::line}, {distance, Role::line}, {multiplier, Role::line}};
+    }
+
+ private:
+    Halide::Expr extent;
+
+    /// Where Pillow finds the centre of a line's pixel in the source.
+    [[nodiscard]] Halide::Expr source_centre(const Halide::Expr& pixel, const Halide::Expr& line) const {
+        return centre(pixel) + offset(line);
     }
 };
-
-/// The level between two in float32.
-inline Halide::Expr quick_level(const Halide::Expr& near, const Halide::Expr& far, const Halide::Expr& fraction) {
-    using namespace Halide;
-    Expr level = cast<float>(near) + cast<float>(cast<int>(far) - cast<int>(near)) * fraction;
-    return cast<uint8_t>(cast<int>(level));
-}
 
 }  // namespace halmix

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "generators/ops/padded_bytes.h"
 #include "generators/ops/shear.h"
 
 namespace halmix {
@@ -12,49 +11,55 @@ namespace halmix {
 /// each read densely. Slopes for which that is not so have all their columns computed in double.
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
-    constexpr int group = 16;                              // bytes, the part of a row that reads the same few rows
-    constexpr int spread = 2;                              // rows by which columns of a group may differ
-    const int pixels = 1 + (group - 1) / in.channels + 1;  // that a group may touch
+    constexpr int group = 32;                                        // bytes that read the same few rows
+    constexpr int spread = 4;                                        // rows by which columns of a group may differ
+    const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a group to its last
     Var c("c"), x("x"), y("y"), byte("byte"), i("i");
     Shear shear(in, in.height);
-    Expr steep = abs(in.param(0)) * Expr(double(pixels)) >= Expr(double(spread));
+    Expr steep = abs(in.param(0)) * Expr(double(reach)) >= Expr(double(spread));
 
-    // By bytes what the columns have.
-    Func whole(in.prefix + "byte_whole"), begin(in.prefix + "byte_begin"), end(in.prefix + "byte_end"),
-        fraction(in.prefix + "byte_fraction"), base(in.prefix + "base"), fill(in.prefix + "byte_fill");
-    Expr column = byte / in.channels;
-    whole(byte) = unbounded(shear.whole(column));
-    begin(byte) = unbounded(shear.begin(column));
-    end(byte) = unbounded(shear.end(column));
-    fraction(byte) = shear.fraction(column);
-    fill(byte) = in.fill(byte % in.channels);
+    // By bytes what the columns have; rows from the group's first.
+    Func multiplier(in.prefix + "byte_multiplier"), base(in.prefix + "base"), rise(in.prefix + "rise");
+    auto whole = [&](const Expr& at) { return shear.whole(at / in.channels); };
+    multiplier(byte) = shear.multiplier(byte / in.channels);
     base(i) = unbounded(min(whole(i * group), whole(i * group + group - 1)));
+    rise(byte) = cast<uint8_t>(whole(byte) - base(byte / group));
 
-    Func bytes = padded_bytes(in), out(in.prefix + "out");
+    // Rows of bytes with rows of fill above and below, so that what lies outside comes out as fill by itself.
+    Func bytes(in.prefix + "bytes"), fill(in.prefix + "fill"), out(in.prefix + "out");
+    RDom inner(0, in.width * in.channels, in.prefix + "inner");
+    Expr level = in.image(inner % in.channels, inner / in.channels, clamp(y, 0, in.height - 1));
+    fill(byte) = in.fill(byte % in.channels);
+    bytes(byte, y) = undef<uint8_t>();
+    bytes(inner, y) = select(y >= 0 && y < in.height, level, fill(inner));
+
     Expr at = x * in.channels + c;
-    Expr first = clamp(y + base(at / group), -1 - spread, in.height - 1);
+    Expr first = clamp(y + base(at / group), -2 - spread, in.height);
     auto neighbour = [&](int further) {
         Expr level = bytes(at, first + further);
         for (int row = 1; row <= spread; row++) {
-            level = select(whole(at) - base(at / group) >= row, bytes(at, first + further + row), level);
+            level = select(rise(at) >= cast<uint8_t>(row), bytes(at, first + further + row), level);
         }
         return level;
     };
-    Expr inside = y >= begin(at) && y < end(at);
-    out(c, x, y) = select(inside, quick_level(neighbour(0), neighbour(1), fraction(at)), fill(at));
+    out(c, x, y) = Shear::level(neighbour(0), neighbour(1), multiplier(at));
+
+    RDom end(0, Shear::border_ends, in.prefix + "end");
+    Expr border = shear.border_pixel(end, x);
+    end.where(border >= 0 && border < in.height);
+    border = clamp(border, 0, in.height - 1);
+    out(c, x, border) = select(shear.inside(border, x), in.image(c, x, shear.edge(end)), in.fill(c));
 
     RDom again(0, in.width, in.prefix + "again");
     again.where(steep || shear.risky(again));
-    auto source = [&](const Expr& row) { return in.image(c, again, clamp(row, 0, in.height - 1)); };
+    auto source = [&](const Expr& row) { return in.image(c, again, row); };
     out(c, again, y) = shear.exact_level(y, again, source, in.fill(c));
 
     std::vector<Support> support = shear.support();
-    support.insert(support.end(), {{whole, Role::line},
-                                   {begin, Role::line},
-                                   {end, Role::line},
-                                   {fraction, Role::line},
-                                   {fill, Role::line},
+    support.insert(support.end(), {{multiplier, Role::line},
                                    {base, Role::line},
+                                   {rise, Role::line},
+                                   {fill, Role::line},
                                    {bytes, Role::source}});
     return {out, Role::columns, support, group};
 }
