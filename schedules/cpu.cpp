@@ -58,7 +58,8 @@ struct Scheduler {
 
     void source(Func f) const {
         f.compute_root();
-        f.update(0).vectorize(f.rvars(0)[0], bytes / 2, TailStrategy::GuardWithIf);
+        // The bytes of a row go to different places, which Halide cannot see where rows lie one after another.
+        f.update(0).allow_race_conditions().vectorize(f.rvars(0)[0], bytes / 2, TailStrategy::GuardWithIf);
         for (int border = 1; border < f.num_update_definitions(); border++) f.update(border).unscheduled();
     }
 
@@ -103,30 +104,42 @@ struct Scheduler {
         if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], i).vectorize(i, lanes);
     }
 
-    /// Coordinates, loads and arithmetic each in a loop of their own over a few pixels, which stay in registers and
-    /// the first cache: vectors for the first and last, plain loads between.
+    /// Coordinates, loads and arithmetic each in a loop of their own over a tile, which stays in registers and the first
+    /// cache: vectors for the first and last, plain loads between. Then the few pixels that are computed once more.
     void warp(const ChainStage& stage) const {
-        constexpr int few = 64;
-        Func stored = stage.stored, image = stage.op.image;
+        int pixels = stage.op.window;
+        Func stored = stage.stored;
         Var c = stored.args()[0], x = stored.args()[1], y = stored.args()[2], xo("xo"), xi("xi");
-        stored.bound(c, 0, channels).split(x, xo, xi, few, TailStrategy::GuardWithIf).reorder(c, xi, xo, y);
+        stored.bound(c, 0, channels).split(x, xo, xi, pixels, TailStrategy::GuardWithIf).reorder(c, xi, xo, y);
         stored.unroll(c).vectorize(xi);
 
-        auto in_cache = [&](Func f, const Var& along) {
-            f.compute_at(stored, xo).bound_storage(along, few).store_in(MemoryType::Stack);
+        auto by_channel = [&](Func f) {
+            Var fc = f.args()[0], i = f.args()[1], t = f.args()[2], fy = f.args()[3];
+            f.bound(fc, 0, channels).reorder(fc, i, t, fy).reorder_storage(i, fc, t, fy).unroll(fc);
         };
-        Var ic = image.args()[0], ix = image.args()[1], iy = image.args()[2];
-        in_cache(image, ix);
-        image.bound(ic, 0, channels).reorder(ic, ix, iy).reorder_storage(ix, ic, iy);
-        image.unroll(ic).vectorize(ix, floats, TailStrategy::RoundUp);
         for (const Support& support : stage.op.support) {
             Func f = support.func;
-            if (support.role == Role::coordinate) {
-                in_cache(f, f.args()[0]);
-                f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
-            } else if (support.role == Role::gather) {
-                in_cache(f, f.args()[0]);
-                f.unroll(f.args()[0], 4, TailStrategy::RoundUp);
+            if (support.role == Role::coordinate || support.role == Role::gather) {
+                Var i = f.args()[0];
+                f.compute_at(stored, xo).bound_storage(i, pixels).store_in(MemoryType::Stack);
+                if (support.role == Role::coordinate) {
+                    f.vectorize(i, floats, TailStrategy::RoundUp);
+                } else {
+                    f.unroll(i, 4, TailStrategy::RoundUp);
+                }
+            } else if (support.role == Role::level || support.role == Role::tile) {
+                Var i = f.args()[1];
+                f.compute_at(stored, xo).bound_storage(i, pixels).store_in(MemoryType::Stack);
+                by_channel(f);
+                f.vectorize(i, support.role == Role::level ? floats : pixels, TailStrategy::RoundUp);
+                if (f.has_update_definition()) {
+                    RVar again = f.rvars(0)[0];
+                    f.update().reorder(f.args()[0], again, f.args()[2], f.args()[3]).unroll(f.args()[0]);
+                }
+            } else if (support.role == Role::risk) {
+                RVar rc = f.rvars(0)[0], i = f.rvars(0)[1];
+                f.compute_at(stored, xo).store_in(MemoryType::Stack);
+                f.update().reorder(i, rc).atomic().vectorize(i).unroll(rc);
             }
         }
     }

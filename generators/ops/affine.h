@@ -5,27 +5,117 @@
 namespace halmix {
 
 /// Pillow's AFFINE + BILINEAR with the matrix (p0 p1 p2, p3 p4 p5), which takes an output pixel's centre to the source.
+/// The matrix is a rotation's: no element of p0 p1 p3 p4 is above 1.
+///
+/// Rows are cut into tiles. A tile's first coordinate is rounded to 24 binary places, and so are the distances from it,
+/// which all tiles share; levels are interpolated in float32. Where the result is so close to a whole number that
+/// Pillow's, in double, could truncate to another one, the pixel is computed again as Pillow does.
 inline OpOutput affine(const OpInput& in) {
     using namespace Halide;
-    Var c("c"), x("x"), y("y");
-    Func bytes = padded_bytes(in), taps(in.prefix + "taps"), words(in.prefix + "words"), out(in.prefix + "out");
+    constexpr int tile = 32;                // pixels
+    constexpr int places = 24;              // of a coordinate, which float32 still holds
+    const Expr unit = Expr(double(1 << places));
+    // Coordinates are wrong by 2^-24 at most, which is 255 / 2^24 of a level for each axis, and all roundings of levels
+    // in float32 together by 5 / 2^17.
+    const Expr tolerance = Expr(1e-4f);
+    Var c("c"), x("x"), y("y"), i("i"), t("t");
+    Axis across{in.param(0), in.param(1), in.param(2), in.width}, down{in.param(3), in.param(4), in.param(5), in.height};
 
-    Expr cx = centre(x), cy = centre(y);
-    Tap across((in.param(0) * cx + in.param(1) * cy) + in.param(2), in.width);
-    Tap down((in.param(3) * cx + in.param(4) * cy) + in.param(5), in.height);
-    taps(x, y) = {across.near, down.near, across.fraction, down.fraction, cast<uint8_t>(across.inside && down.inside)};
+    // The source by bytes, its outermost pixels once more on every side, in rows of `pitch`.
+    Func bytes(in.prefix + "bytes");
+    Expr row_bytes = in.width * in.channels, pitch = row_bytes + 2 * in.channels;
+    RDom inner(0, row_bytes, -1, in.height + 2, in.prefix + "inner"), edge(0, in.channels, -1, in.height + 2, in.prefix + "edge");
+    auto source_row = [&](const RDom& at) { return clamp(at.y, 0, in.height - 1); };
+    Var byte("byte");
+    bytes(byte) = undef<uint8_t>();
+    bytes((inner.y + 1) * pitch + in.channels + inner.x) = in.image(inner.x % in.channels, inner.x / in.channels, source_row(inner));
+    bytes((edge.y + 1) * pitch + edge.x) = in.image(edge.x, 0, source_row(edge));
+    bytes((edge.y + 1) * pitch + in.channels + row_bytes + edge.x) = in.image(edge.x, in.width - 1, source_row(edge));
 
-    Expr column = Tap::stored(taps(x, y)[0], in.width);
-    Expr row = Tap::stored(taps(x, y)[1], in.height);
-    words(x, y) = {pixel_pair(in, bytes, column, row), pixel_pair(in, bytes, column, row + 1)};
-
-    auto between = [&](const Expr& word) {
-        return interpolate_levels(biased_level(word, c), biased_level(word, c + in.channels), taps(x, y)[2]);
+    // Which pixels of a row lie inside. A coordinate only grows or only falls along a row, whatever the rounding; the
+    // estimate of where it reaches a bound is wrong by one at most unless it hardly changes.
+    auto hardly = [](const Axis& axis) { return axis.along_x != Expr(0.0) && abs(axis.along_x) < Expr(1e-9); };
+    Expr awkward = hardly(across) || hardly(down);
+    Func begin(in.prefix + "begin"), end(in.prefix + "end");
+    auto turn = [&](const Axis& axis, const Expr& bound) {
+        Expr rising = axis.along_x >= Expr(0.0);
+        auto reached = [&](const Expr& pixel) { return (axis(pixel, y) >= bound) == rising; };
+        Expr width = cast<double>(in.width);
+        Expr estimate = (bound - (axis.along_y * centre(y) + axis.origin)) / axis.along_x - Expr(0.5);
+        estimate = select(axis.along_x == Expr(0.0), select(reached(0), Expr(0.0), width), estimate);
+        Expr pixel = cast<int>(ceil(clamp(estimate, Expr(0.0), width)));
+        pixel = select(pixel > 0 && reached(pixel - 1), pixel - 1, pixel == in.width || reached(pixel), pixel, pixel + 1);
+        return pixel;
     };
-    Expr first = between(words(x, y)[0]), second = between(words(x, y)[1]);
-    Expr level = first + (second - first) * taps(x, y)[3];
-    out(c, x, y) = select(taps(x, y)[4] != 0, cast<uint8_t>(cast<int>(level)), in.fill(c));
-    return {out, Role::warp, {{bytes, Role::source}, {taps, Role::coordinate}, {words, Role::gather}}};
+    auto first = [&](const Axis& axis) { return turn(axis, select(axis.along_x >= Expr(0.0), Expr(0.0), cast<double>(axis.extent))); };
+    auto last = [&](const Axis& axis) { return turn(axis, select(axis.along_x >= Expr(0.0), cast<double>(axis.extent), Expr(0.0))); };
+    begin(y) = unbounded(max(first(across), first(down)));
+    end(y) = unbounded(min(last(across), last(down)));
+
+    // Coordinates of pixels' centres, less a half: of each tile's first pixel, and of the others from there.
+    Func corner(in.prefix + "corner"), away(in.prefix + "away");
+    Expr column0 = across(t * tile, y) - Expr(0.5), row0 = down(t * tile, y) - Expr(0.5);
+    auto fixed = [&](const Expr& value) { return cast<int>(round(value * unit)); };
+    corner(y, t) = {unbounded(cast<int>(floor(column0))), fixed(column0 - floor(column0)), unbounded(cast<int>(floor(row0))), fixed(row0 - floor(row0))};
+    away(i) = {fixed(in.param(0) * cast<double>(i)), fixed(in.param(3) * cast<double>(i))};
+    Expr column = corner(y, t)[1] + away(i)[0], row = corner(y, t)[3] + away(i)[1];
+
+    Func place(in.prefix + "place"), words(in.prefix + "words");
+    Expr near_column = clamp(corner(y, t)[0] + (column >> places), -1, in.width - 1);
+    Expr near_row = clamp(corner(y, t)[2] + (row >> places), -1, in.height - 1);
+    place(i, t, y) = unbounded((near_row + 1) * pitch + (near_column + 1) * in.channels);
+    auto word = [&](const Expr& from) {
+        Expr safe = unsafe_promise_clamped(from, 0, (in.height + 2) * pitch);
+        std::vector<Expr> of;
+        for (int k = 0; k < 8; k++) of.push_back(bytes(safe + k));
+        return concat_bits(of);
+    };
+    words(i, t, y) = {word(place(i, t, y)), word(place(i, t, y) + pitch)};
+
+    auto fraction = [&](const Expr& coordinate) { return cast<float>(coordinate & ((1 << places) - 1)) * Expr(1.0f / (1 << places)); };
+    auto tap = [&](int row, const Expr& k) {
+        return cast<float>(cast<int>(words(i, t, y)[row] >> cast<uint64_t>(8 * k)) & 255);
+    };
+    Func level(in.prefix + "level"), risky(in.prefix + "risky"), out(in.prefix + "out");
+    Expr near0 = tap(0, c), near1 = tap(1, c);
+    Expr slope0 = tap(0, c + in.channels) - near0, slope1 = tap(1, c + in.channels) - near1;
+    Expr row_level0 = near0 + slope0 * fraction(column), row_level1 = near1 + slope1 * fraction(column);
+    Expr slope = row_level1 - row_level0;
+    Expr value = row_level0 + slope * fraction(row);
+    Expr above = cast<int>(value + tolerance);
+    auto bits = [](const Expr& e) { return reinterpret<int32_t>(e); };
+    Expr flat = (bits(slope0) | bits(slope1) | bits(slope)) == 0;
+    level(c, i, t, y) = {cast<uint8_t>(above), cast<uint8_t>(cast<int>(value - tolerance) != above && !flat)};
+
+    auto within = [&](const Expr& pixel) { return cast<uint8_t>(clamp(pixel - t * tile, 0, tile)); };
+    Expr inside = cast<uint8_t>(i) >= within(begin(y)) && cast<uint8_t>(i) < within(end(y));
+    out(c, i, t, y) = select(inside, level(c, i, t, y)[0], in.fill(c));
+
+    RDom all(0, in.channels, 0, tile, in.prefix + "all");
+    risky(t, y) = cast<uint8_t>(awkward);
+    risky(t, y) = max(risky(t, y), level(all.x, all.y, t, y)[1]);
+    RDom again(0, tile, in.prefix + "again");
+    again.where(risky(t, y) != 0);
+    Expr risk = cast<uint8_t>(awkward);
+    for (int k = 0; k < in.channels; k++) risk = max(risk, level(k, again, t, y)[1]);
+    again.where(risk != 0);
+    out(c, again, t, y) = exact_bilinear(in, across, down, c, t * tile + again, y);
+
+    Func image(in.prefix + "image");
+    image(c, x, y) = out(c, x % tile, x / tile, y);
+    return {image,
+            Role::warp,
+            {{bytes, Role::source},
+             {begin, Role::line},
+             {end, Role::line},
+             {corner, Role::line},
+             {away, Role::line},
+             {place, Role::coordinate},
+             {words, Role::gather},
+             {level, Role::level},
+             {risky, Role::risk},
+             {out, Role::tile}},
+            tile};
 }
 
 }  // namespace halmix

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "generators/ops/padded_bytes.h"
+#include "generators/stage.h"
 
 namespace halmix {
 
@@ -13,50 +13,47 @@ inline Halide::Expr unbounded(const Halide::Expr& index) {
     return Halide::reinterpret<int32_t>(Halide::cast<uint32_t>(index));
 }
 
-/// Where an output pixel's centre lies along one axis of the source, in double as Pillow's AFFINE + BILINEAR has it.
-///
-/// Pillow clamps the two source pixels. Here the place is clamped between the outermost pixels' centres and the two are
-/// always neighbours: the fraction is then 0 or 1 at the ends, which gives the same level.
-struct Tap {
-    Halide::Expr inside;    ///< the centre lies in the source
-    Halide::Expr near;      ///< i32: the first of the two source pixels, 0 .. max(extent - 2, 0)
-    Halide::Expr fraction;  ///< f64: of the way from it to the next, 0 .. 1
+/// One coordinate of where Pillow's AFFINE takes the centre of an output pixel, in double as Pillow has it.
+struct Axis {
+    Halide::Expr along_x, along_y, origin;
+    Halide::Expr extent;  ///< of the source
 
-    Tap(const Halide::Expr& from, const Halide::Expr& extent) {
-        using namespace Halide;
-        inside = from >= Expr(0.0) && from < cast<double>(extent);
-        Expr place = clamp(from - Expr(0.5), Expr(0.0), cast<double>(extent - 1));
-        Expr first = min(floor(place), cast<double>(max(extent - 2, 0)));
-        near = unbounded(cast<int>(first));
-        fraction = place - first;
+    [[nodiscard]] Halide::Expr operator()(const Halide::Expr& x, const Halide::Expr& y) const {
+        return (along_x * centre(x) + along_y * centre(y)) + origin;
     }
 
-    /// A value of `near` that was stored.
-    static Halide::Expr stored(const Halide::Expr& near, const Halide::Expr& extent) {
-        return Halide::unsafe_promise_clamped(near, 0, Halide::max(extent - 2, 0));
+    /// Whether a coordinate lies in the source.
+    [[nodiscard]] Halide::Expr inside(const Halide::Expr& coordinate) const {
+        return coordinate >= Halide::Expr(0.0) && coordinate < Halide::cast<double>(extent);
     }
 };
 
-/// A pixel and its right neighbour in one u64, which is one load: byte c is channel c of the pixel, byte (channels + c)
-/// that of the neighbour.
-inline Halide::Expr pixel_pair(const OpInput& in, const Halide::Func& bytes, const Halide::Expr& x,
-                               const Halide::Expr& y) {
-    std::vector<Halide::Expr> word;
-    for (int i = 0; i < 8; i++) word.push_back(bytes(x * in.channels + i, y));
-    return Halide::concat_bits(word);
-}
+/// The two source pixels on either side of a coordinate that is inside, and how far it is from the one to the other.
+struct Neighbours {
+    Halide::Expr near, far, fraction;
 
-/// 2^52 plus byte `index` of a word, as a double: the byte is put into the mantissa, which costs less than converting.
-inline Halide::Expr biased_level(const Halide::Expr& word, const Halide::Expr& index) {
+    Neighbours(const Halide::Expr& coordinate, const Halide::Expr& extent) {
+        using namespace Halide;
+        Expr place = coordinate - Expr(0.5), first = floor(place);
+        near = clamp(cast<int>(first), 0, extent - 1);
+        far = clamp(cast<int>(first) + 1, 0, extent - 1);
+        fraction = place - first;
+    }
+};
+
+/// Pillow's BILINEAR with the coordinates of two axes, in double.
+inline Halide::Expr exact_bilinear(const OpInput& in, const Axis& across, const Axis& down, const Halide::Expr& c,
+                                   const Halide::Expr& x, const Halide::Expr& y) {
     using namespace Halide;
-    Expr level = (word >> cast<uint64_t>(8 * index)) & cast<uint64_t>(255);
-    return reinterpret<double>(level | Expr(uint64_t(0x4330000000000000)));
-}
-
-/// Between two biased levels. Taking the bias away is exact, and so is the difference, in integers as in Pillow or not.
-inline Halide::Expr interpolate_levels(const Halide::Expr& near, const Halide::Expr& far,
-                                       const Halide::Expr& fraction) {
-    return (near - Halide::Expr(4503599627370496.0)) + (far - near) * fraction;
+    Expr column = across(x, y), row = down(x, y);
+    Neighbours beside(column, in.width), below(row, in.height);
+    auto between = [&](const Expr& at) {
+        Expr near = cast<double>(in.image(c, beside.near, at)), far = cast<double>(in.image(c, beside.far, at));
+        return near + (far - near) * beside.fraction;
+    };
+    Expr first = between(below.near), second = between(below.far);
+    Expr level = first + (second - first) * below.fraction;
+    return select(across.inside(column) && down.inside(row), cast<uint8_t>(cast<int>(level)), in.fill(c));
 }
 
 }  // namespace halmix
