@@ -18,18 +18,18 @@ enum class Role {
     columns,    ///< the pixels of a column from another place in it, in windows; then the same by columns
     warp,       ///< pixels from anywhere, by tiles
     // what ops make them from
-    reduction,   ///< the whole image, into one value that any order of pixels gives
-    histogram,   ///< the whole image, into bins
-    value,       ///< one value, or one per channel
-    table,       ///< (level) or (level, channel)
-    line,        ///< (i): what the pixels of a row, a column or a group of columns share
-    row,         ///< (byte, y): the stage's image by rows, padded, as `rows` read it
-    source,      ///< (byte, y): the stage's image, padded, as stencils and warps read it
-    partial,     ///< (byte, y): a part of a stencil that several of its pixels share
+    reduction,  ///< the whole image, into one value that any order of pixels gives
+    histogram,  ///< the whole image, into bins
+    value,      ///< one value, or one per channel
+    table,      ///< (level) or (level, channel)
+    line,       ///< (i): what the pixels of a row, a column or a group of columns share
+    row,        ///< (byte, y): the stage's image by rows, padded, as `rows` read it
+    source,     ///< (byte, y): the stage's image, padded, as stencils and warps read it
+    partial,    ///< (byte, y): a part of a stencil that several of its pixels share
     // of a warp, by tiles of pixels (i) that lie side by side
     coordinate,  ///< (i, tile, y): where a pixel comes from, the same for its channels
     gather,      ///< (i, tile, y): what a pixel takes from the source
-    level,       ///< (channel, i, tile, y): what comes of it
+    pixels,      ///< (i, tile, y): what comes of it
     risk,        ///< (tile, y): whether some of its pixels must be computed once more
     tile,        ///< (channel, i, tile, y): the result, of which some pixels are computed once more
 };
@@ -58,7 +58,8 @@ struct OpOutput {
     Halide::Func image;
     Role role;
     std::vector<Support> support = {};
-    int window = 0;  ///< of `columns`, the bytes of a row that are read from the same few rows; of a warp, a tile's pixels
+    int window =
+        0;  ///< of `columns`, the bytes of a row that are read from the same few rows; of a warp, a tile's pixels
 };
 
 /// An op in its place in a chain: `stored` is its result as an interleaved image in memory.

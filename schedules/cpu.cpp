@@ -104,8 +104,9 @@ struct Scheduler {
         if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], i).vectorize(i, lanes);
     }
 
-    /// Coordinates, loads and arithmetic each in a loop of their own over a tile, which stays in registers and the first
-    /// cache: vectors for the first and last, plain loads between. Then the few pixels that are computed once more.
+    /// Coordinates, loads and arithmetic each in a loop of their own over a tile, which stays in registers and the
+    /// first cache: vectors for the first and last, plain loads between. Then the few pixels that are computed once
+    /// more.
     void warp(const ChainStage& stage) const {
         int pixels = stage.op.window;
         Func stored = stage.stored;
@@ -113,33 +114,35 @@ struct Scheduler {
         stored.bound(c, 0, channels).split(x, xo, xi, pixels, TailStrategy::GuardWithIf).reorder(c, xi, xo, y);
         stored.unroll(c).vectorize(xi);
 
-        auto by_channel = [&](Func f) {
-            Var fc = f.args()[0], i = f.args()[1], t = f.args()[2], fy = f.args()[3];
-            f.bound(fc, 0, channels).reorder(fc, i, t, fy).reorder_storage(i, fc, t, fy).unroll(fc);
-        };
         for (const Support& support : stage.op.support) {
             Func f = support.func;
-            if (support.role == Role::coordinate || support.role == Role::gather) {
-                Var i = f.args()[0];
+            auto in_cache = [&](const Var& i) {
                 f.compute_at(stored, xo).bound_storage(i, pixels).store_in(MemoryType::Stack);
-                if (support.role == Role::coordinate) {
-                    f.vectorize(i, floats, TailStrategy::RoundUp);
-                } else {
-                    f.unroll(i, 4, TailStrategy::RoundUp);
+            };
+            switch (support.role) {
+                case Role::coordinate:
+                case Role::pixels:
+                    in_cache(f.args()[0]);
+                    f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
+                    break;
+                case Role::gather:
+                    in_cache(f.args()[0]);
+                    f.unroll(f.args()[0], 4, TailStrategy::RoundUp);
+                    break;
+                case Role::risk:
+                    f.compute_at(stored, xo).store_in(MemoryType::Stack);
+                    f.update().atomic().vectorize(f.rvars(0)[0]);
+                    break;
+                case Role::tile: {
+                    Var fc = f.args()[0], i = f.args()[1], t = f.args()[2], fy = f.args()[3];
+                    in_cache(i);
+                    f.bound(fc, 0, channels).reorder(fc, i, t, fy).reorder_storage(i, fc, t, fy);
+                    f.unroll(fc).vectorize(i);
+                    f.update().reorder(fc, f.rvars(0)[0], t, fy).unroll(fc);
+                    break;
                 }
-            } else if (support.role == Role::level || support.role == Role::tile) {
-                Var i = f.args()[1];
-                f.compute_at(stored, xo).bound_storage(i, pixels).store_in(MemoryType::Stack);
-                by_channel(f);
-                f.vectorize(i, support.role == Role::level ? floats : pixels, TailStrategy::RoundUp);
-                if (f.has_update_definition()) {
-                    RVar again = f.rvars(0)[0];
-                    f.update().reorder(f.args()[0], again, f.args()[2], f.args()[3]).unroll(f.args()[0]);
-                }
-            } else if (support.role == Role::risk) {
-                RVar rc = f.rvars(0)[0], i = f.rvars(0)[1];
-                f.compute_at(stored, xo).store_in(MemoryType::Stack);
-                f.update().reorder(i, rc).atomic().vectorize(i).unroll(rc);
+                default:
+                    break;
             }
         }
     }

@@ -4,6 +4,13 @@
 
 namespace halmix {
 
+/// Byte `index` of a word, as an int.
+inline Halide::Expr byte_of(const Halide::Expr& word, int index) {
+    using namespace Halide;
+    Expr half = cast<uint32_t>(index < 4 ? word : word >> 32);
+    return cast<int>((half >> (8 * (index % 4))) & 255);
+}
+
 /// Pillow's AFFINE + BILINEAR with the matrix (p0 p1 p2, p3 p4 p5), which takes an output pixel's centre to the source.
 /// The matrix is a rotation's: no element of p0 p1 p3 p4 is above 1.
 ///
@@ -12,23 +19,26 @@ namespace halmix {
 /// Pillow's, in double, could truncate to another one, the pixel is computed again as Pillow does.
 inline OpOutput affine(const OpInput& in) {
     using namespace Halide;
-    constexpr int tile = 32;                // pixels
-    constexpr int places = 24;              // of a coordinate, which float32 still holds
+    constexpr int tile = 32;    // pixels
+    constexpr int places = 24;  // of a coordinate, which float32 still holds
     const Expr unit = Expr(double(1 << places));
     // Coordinates are wrong by 2^-24 at most, which is 255 / 2^24 of a level for each axis, and all roundings of levels
     // in float32 together by 5 / 2^17.
     const Expr tolerance = Expr(1e-4f);
     Var c("c"), x("x"), y("y"), i("i"), t("t");
-    Axis across{in.param(0), in.param(1), in.param(2), in.width}, down{in.param(3), in.param(4), in.param(5), in.height};
+    Axis across{in.param(0), in.param(1), in.param(2), in.width},
+        down{in.param(3), in.param(4), in.param(5), in.height};
 
     // The source by bytes, its outermost pixels once more on every side, in rows of `pitch`.
     Func bytes(in.prefix + "bytes");
     Expr row_bytes = in.width * in.channels, pitch = row_bytes + 2 * in.channels;
-    RDom inner(0, row_bytes, -1, in.height + 2, in.prefix + "inner"), edge(0, in.channels, -1, in.height + 2, in.prefix + "edge");
+    RDom inner(0, row_bytes, -1, in.height + 2, in.prefix + "inner"),
+        edge(0, in.channels, -1, in.height + 2, in.prefix + "edge");
     auto source_row = [&](const RDom& at) { return clamp(at.y, 0, in.height - 1); };
     Var byte("byte");
     bytes(byte) = undef<uint8_t>();
-    bytes((inner.y + 1) * pitch + in.channels + inner.x) = in.image(inner.x % in.channels, inner.x / in.channels, source_row(inner));
+    bytes((inner.y + 1) * pitch + in.channels + inner.x) =
+        in.image(inner.x % in.channels, inner.x / in.channels, source_row(inner));
     bytes((edge.y + 1) * pitch + edge.x) = in.image(edge.x, 0, source_row(edge));
     bytes((edge.y + 1) * pitch + in.channels + row_bytes + edge.x) = in.image(edge.x, in.width - 1, source_row(edge));
 
@@ -44,11 +54,16 @@ inline OpOutput affine(const OpInput& in) {
         Expr estimate = (bound - (axis.along_y * centre(y) + axis.origin)) / axis.along_x - Expr(0.5);
         estimate = select(axis.along_x == Expr(0.0), select(reached(0), Expr(0.0), width), estimate);
         Expr pixel = cast<int>(ceil(clamp(estimate, Expr(0.0), width)));
-        pixel = select(pixel > 0 && reached(pixel - 1), pixel - 1, pixel == in.width || reached(pixel), pixel, pixel + 1);
+        pixel =
+            select(pixel > 0 && reached(pixel - 1), pixel - 1, pixel == in.width || reached(pixel), pixel, pixel + 1);
         return pixel;
     };
-    auto first = [&](const Axis& axis) { return turn(axis, select(axis.along_x >= Expr(0.0), Expr(0.0), cast<double>(axis.extent))); };
-    auto last = [&](const Axis& axis) { return turn(axis, select(axis.along_x >= Expr(0.0), cast<double>(axis.extent), Expr(0.0))); };
+    auto first = [&](const Axis& axis) {
+        return turn(axis, select(axis.along_x >= Expr(0.0), Expr(0.0), cast<double>(axis.extent)));
+    };
+    auto last = [&](const Axis& axis) {
+        return turn(axis, select(axis.along_x >= Expr(0.0), cast<double>(axis.extent), Expr(0.0)));
+    };
     begin(y) = unbounded(max(first(across), first(down)));
     end(y) = unbounded(min(last(across), last(down)));
 
@@ -56,7 +71,8 @@ inline OpOutput affine(const OpInput& in) {
     Func corner(in.prefix + "corner"), away(in.prefix + "away");
     Expr column0 = across(t * tile, y) - Expr(0.5), row0 = down(t * tile, y) - Expr(0.5);
     auto fixed = [&](const Expr& value) { return cast<int>(round(value * unit)); };
-    corner(y, t) = {unbounded(cast<int>(floor(column0))), fixed(column0 - floor(column0)), unbounded(cast<int>(floor(row0))), fixed(row0 - floor(row0))};
+    corner(y, t) = {unbounded(cast<int>(floor(column0))), fixed(column0 - floor(column0)),
+                    unbounded(cast<int>(floor(row0))), fixed(row0 - floor(row0))};
     away(i) = {fixed(in.param(0) * cast<double>(i)), fixed(in.param(3) * cast<double>(i))};
     Expr column = corner(y, t)[1] + away(i)[0], row = corner(y, t)[3] + away(i)[1];
 
@@ -72,33 +88,41 @@ inline OpOutput affine(const OpInput& in) {
     };
     words(i, t, y) = {word(place(i, t, y)), word(place(i, t, y) + pitch)};
 
-    auto fraction = [&](const Expr& coordinate) { return cast<float>(coordinate & ((1 << places) - 1)) * Expr(1.0f / (1 << places)); };
-    auto tap = [&](int row, const Expr& k) {
-        return cast<float>(cast<int>(words(i, t, y)[row] >> cast<uint64_t>(8 * k)) & 255);
+    // What becomes of a pixel: its levels, and whether any of them is too close to call.
+    auto fraction = [&](const Expr& coordinate) {
+        return cast<float>(coordinate & ((1 << places) - 1)) * Expr(1.0f / (1 << places));
     };
-    Func level(in.prefix + "level"), risky(in.prefix + "risky"), out(in.prefix + "out");
-    Expr near0 = tap(0, c), near1 = tap(1, c);
-    Expr slope0 = tap(0, c + in.channels) - near0, slope1 = tap(1, c + in.channels) - near1;
-    Expr row_level0 = near0 + slope0 * fraction(column), row_level1 = near1 + slope1 * fraction(column);
-    Expr slope = row_level1 - row_level0;
-    Expr value = row_level0 + slope * fraction(row);
-    Expr above = cast<int>(value + tolerance);
-    auto bits = [](const Expr& e) { return reinterpret<int32_t>(e); };
-    Expr flat = (bits(slope0) | bits(slope1) | bits(slope)) == 0;
-    level(c, i, t, y) = {cast<uint8_t>(above), cast<uint8_t>(cast<int>(value - tolerance) != above && !flat)};
+    Expr dx = fraction(column), dy = fraction(row), risk = cast<bool>(false);
+    auto bits = [](const Expr& value) { return reinterpret<int32_t>(value); };
+    std::vector<Expr> pixel;
+    for (int k = 0; k < in.channels; k++) {
+        auto slope_between = [&](const Expr& word) {
+            return cast<float>(byte_of(word, k + in.channels) - byte_of(word, k));
+        };
+        Expr slope0 = slope_between(words(i, t, y)[0]), slope1 = slope_between(words(i, t, y)[1]);
+        Expr first = cast<float>(byte_of(words(i, t, y)[0], k)) + slope0 * dx;
+        Expr second = cast<float>(byte_of(words(i, t, y)[1], k)) + slope1 * dx;
+        Expr slope = second - first, level = first + slope * dy;
+        Expr above = cast<int>(level + tolerance), below = cast<int>(level - tolerance);
+        Expr flat = (bits(slope0) | bits(slope1) | bits(slope)) == 0;
+        pixel.push_back(cast<uint8_t>(above));
+        risk = risk || (above != below && !flat);
+    }
+    pixel.push_back(cast<uint8_t>(risk));
+    Func pixels(in.prefix + "pixels"), risky(in.prefix + "risky"), out(in.prefix + "out");
+    pixels(i, t, y) = Tuple(pixel);
 
     auto within = [&](const Expr& pixel) { return cast<uint8_t>(clamp(pixel - t * tile, 0, tile)); };
     Expr inside = cast<uint8_t>(i) >= within(begin(y)) && cast<uint8_t>(i) < within(end(y));
-    out(c, i, t, y) = select(inside, level(c, i, t, y)[0], in.fill(c));
+    std::vector<Expr> levels;
+    for (int k = 0; k < in.channels; k++) levels.push_back(pixels(i, t, y)[k]);
+    out(c, i, t, y) = select(inside, mux(c, levels), in.fill(c));
 
-    RDom all(0, in.channels, 0, tile, in.prefix + "all");
+    RDom all(0, tile, in.prefix + "all"), again(0, tile, in.prefix + "again");
     risky(t, y) = cast<uint8_t>(awkward);
-    risky(t, y) = max(risky(t, y), level(all.x, all.y, t, y)[1]);
-    RDom again(0, tile, in.prefix + "again");
+    risky(t, y) = max(risky(t, y), pixels(all, t, y)[in.channels]);
     again.where(risky(t, y) != 0);
-    Expr risk = cast<uint8_t>(awkward);
-    for (int k = 0; k < in.channels; k++) risk = max(risk, level(k, again, t, y)[1]);
-    again.where(risk != 0);
+    again.where(awkward || pixels(again, t, y)[in.channels] != 0);
     out(c, again, t, y) = exact_bilinear(in, across, down, c, t * tile + again, y);
 
     Func image(in.prefix + "image");
@@ -112,7 +136,7 @@ inline OpOutput affine(const OpInput& in) {
              {away, Role::line},
              {place, Role::coordinate},
              {words, Role::gather},
-             {level, Role::level},
+             {pixels, Role::pixels},
              {risky, Role::risk},
              {out, Role::tile}},
             tile};

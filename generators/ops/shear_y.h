@@ -11,8 +11,8 @@ namespace halmix {
 /// each read densely. Slopes for which that is not so have all their columns computed in double.
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
-    constexpr int group = 32;                                        // bytes that read the same few rows
-    constexpr int spread = 4;                                        // rows by which columns of a group may differ
+    constexpr int group = 32;                                       // bytes that read the same few rows
+    constexpr int spread = 4;                                       // rows by which columns of a group may differ
     const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a group to its last
     Var c("c"), x("x"), y("y"), byte("byte"), i("i");
     Shear shear(in, in.height);
@@ -56,11 +56,9 @@ inline OpOutput shear_y(const OpInput& in) {
     out(c, again, y) = shear.exact_level(y, again, source, in.fill(c));
 
     std::vector<Support> support = shear.support();
-    support.insert(support.end(), {{multiplier, Role::line},
-                                   {base, Role::line},
-                                   {rise, Role::line},
-                                   {fill, Role::line},
-                                   {bytes, Role::source}});
+    support.insert(
+        support.end(),
+        {{multiplier, Role::line}, {base, Role::line}, {rise, Role::line}, {fill, Role::line}, {bytes, Role::source}});
     return {out, Role::columns, support, group};
 }
 
