@@ -10,13 +10,14 @@ namespace halmix {
 /// How a Func reads what it is made from: all that a schedule may know about it.
 enum class Role {
     // images
-    pointwise,  ///< the same pixel
-    lookup,     ///< the same pixel, through a table; on targets with an extern stage for it, that stage
-    stencil,    ///< pixels close by
-    moved,      ///< the pixels of a row from another place in a row, in order
-    rows,       ///< the same by bytes; then a few pixels of each row, then some rows once more
-    columns,    ///< the pixels of a column from another place in it, in windows; then the same by columns
-    warp,       ///< pixels from anywhere, by tiles
+    pixels,   ///< the same pixel
+    bytes,    ///< the same byte
+    lookup,   ///< the same pixel, through a table; on targets with an extern stage for it, that stage
+    stencil,  ///< pixels close by
+    moved,    ///< the pixels of a row from another place in a row, in order
+    rows,     ///< the same by bytes; then a few pixels of each row, then some rows once more
+    columns,  ///< the pixels of a column from another place in it, in windows; then the same by columns
+    warp,     ///< pixels from anywhere, by tiles
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
@@ -27,11 +28,11 @@ enum class Role {
     source,     ///< (byte, y): the stage's image, padded, as stencils and warps read it
     partial,    ///< (byte, y): a part of a stencil that several of its pixels share
     // of a warp, by tiles of pixels (i) that lie side by side
-    coordinate,  ///< (i, tile, y): where a pixel comes from, the same for its channels
-    gather,      ///< (i, tile, y): what a pixel takes from the source
-    pixels,      ///< (i, tile, y): what comes of it
-    risk,        ///< (tile, y): whether some of its pixels must be computed once more
-    tile,        ///< (channel, i, tile, y): the result, of which some pixels are computed once more
+    coordinate,   ///< (i, tile, y): where a pixel comes from, the same for its channels
+    gather,       ///< (i, tile, y): what a pixel takes from the source
+    tile_pixels,  ///< (i, tile, y): what comes of it
+    risk,         ///< (tile, y): whether some of its pixels must be computed once more
+    tile,         ///< (channel, i, tile, y): the result, of which some pixels are computed once more
 };
 
 /// What an op is given. Coordinates are (channel, x, y) throughout.
@@ -60,6 +61,7 @@ struct OpOutput {
     std::vector<Support> support = {};
     int window =
         0;  ///< of `columns`, the bytes of a row that are read from the same few rows; of a warp, a tile's pixels
+    Halide::Expr special = {};  ///< a condition, if defined, under which the result takes fewer operations
 };
 
 /// An op in its place in a chain: `stored` is its result as an interleaved image in memory.

@@ -13,19 +13,28 @@ struct Scheduler {
     int floats;  ///< lanes of a vector of float32
     int bytes;   ///< lanes of a vector of bytes
 
-    /// Pixels side by side, all channels of a pixel in one go. The last vector of a row is moved inwards; rows shorter
-    /// than a vector go pixel by pixel.
-    void by_pixels(Func image) const {
+    /// Vectors along a dimension of `extent`: with code of its own for the special case, if there is one. The last
+    /// vector is moved inwards; images too small for one go without.
+    static void vectorize(Func image, const Var& along, const Expr& extent, int lanes, const Expr& special) {
+        auto vectors = [&](auto stage) {
+            stage.specialize(extent >= lanes).vectorize(along, lanes, TailStrategy::ShiftInwards);
+        };
+        if (special.defined()) vectors(image.specialize(special));
+        vectors(image);
+    }
+
+    /// Pixels side by side, all channels of a pixel in one go.
+    void by_pixels(Func image, const Expr& special) const {
         Var c = image.args()[0], x = image.args()[1], y = image.args()[2];
         image.bound(c, 0, channels).reorder(c, x, y).unroll(c);
-        image.specialize(width >= floats).vectorize(x, floats, TailStrategy::ShiftInwards);
+        vectorize(image, x, width, bytes / 2, special);
     }
 
     /// Bytes side by side, whatever channel they are of.
-    void by_bytes(Func image) const {
+    void by_bytes(Func image, const Expr& special) const {
         Var c = image.args()[0], x = image.args()[1], byte("byte");
         image.bound(c, 0, channels).fuse(c, x, byte);
-        image.specialize(width * channels >= bytes).vectorize(byte, bytes, TailStrategy::ShiftInwards);
+        vectorize(image, byte, width * channels, bytes, special);
     }
 
     /// Tables and what they are made of, before everything else.
@@ -64,7 +73,7 @@ struct Scheduler {
     }
 
     void stencil(const ChainStage& stage) const {
-        by_bytes(stage.stored);
+        by_bytes(stage.stored, stage.op.special);
         for (const Support& support : stage.op.support) {
             if (support.role != Role::partial) continue;
             Func f = support.func;
@@ -79,7 +88,7 @@ struct Scheduler {
         Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
         RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
         if (stage.op.role == Role::rows) {
-            by_bytes(image);
+            by_bytes(image, stage.op.special);
             image.update(0).reorder(c, end, y).unroll(c);
             image.update(1).reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
         } else {
@@ -121,7 +130,7 @@ struct Scheduler {
             };
             switch (support.role) {
                 case Role::coordinate:
-                case Role::pixels:
+                case Role::tile_pixels:
                     in_cache(f.args()[0]);
                     f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
                     break;
@@ -183,9 +192,12 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
             case Role::columns:
                 schedule.lines(stage);
                 break;
-            case Role::pointwise:
+            case Role::bytes:
+                schedule.by_bytes(stage.stored, stage.op.special);
+                break;
+            case Role::pixels:
             case Role::moved:
-                schedule.by_pixels(stage.stored);
+                schedule.by_pixels(stage.stored, stage.op.special);
                 break;
             default:  // an extern stage
                 break;

@@ -136,7 +136,7 @@ inline OpOutput affine(const OpInput& in) {
              {away, Role::line},
              {place, Role::coordinate},
              {words, Role::gather},
-             {pixels, Role::pixels},
+             {pixels, Role::tile_pixels},
              {risky, Role::risk},
              {out, Role::tile}},
             tile};

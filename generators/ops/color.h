@@ -1,7 +1,6 @@
 #pragma once
 
 #include "generators/ops/blend.h"
-#include "generators/stage.h"
 
 namespace halmix {
 
@@ -9,8 +8,9 @@ namespace halmix {
 inline OpOutput color(const OpInput& in) {
     Halide::Var c("c"), x("x"), y("y");
     Halide::Func out(in.prefix + "out");
-    out(c, x, y) = blend(luminance(in, x, y), in.image(c, x, y), in.param(0));
-    return {out, Role::pointwise};
+    Blend blend(in);
+    out(c, x, y) = blend(luminance(in, x, y), in.image(c, x, y));
+    return {.image = out, .role = Role::pixels, .special = blend.in_integers()};
 }
 
 }  // namespace halmix

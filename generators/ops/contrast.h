@@ -1,26 +1,28 @@
 #pragma once
 
 #include "generators/ops/blend.h"
-#include "generators/ops/lookup.h"
 
 namespace halmix {
 
-/// Blends with the image's mean luminance: a table once the mean is known.
+/// Blends with the image's mean luminance.
 inline OpOutput contrast(const OpInput& in) {
     using namespace Halide;
-    Var level("level");
+    Var c("c"), x("x"), y("y");
 
-    Func sum(in.prefix + "sum");
+    Func sum(in.prefix + "sum"), mean(in.prefix + "mean");
     RDom all(0, in.width, 0, in.height, in.prefix + "all");
     sum() = cast<uint64_t>(0);
     sum() += cast<uint64_t>(luminance(in, all.x, all.y));
-
-    Func enhance(in.prefix + "enhance");
     Expr count = cast<uint64_t>(in.width) * cast<uint64_t>(in.height);
-    Expr mean = cast<int>((2 * sum() + count) / (2 * count));
-    enhance(level) = blend(mean, level, in.param(0));
+    mean() = cast<uint8_t>((2 * sum() + count) / (2 * count));
 
-    return look_up(in, enhance, {{sum, Role::reduction}, {enhance, Role::table}});
+    Func out(in.prefix + "out");
+    Blend blend(in);
+    out(c, x, y) = blend(mean(), in.image(c, x, y));
+    return {.image = out,
+            .role = Role::bytes,
+            .support = {{sum, Role::reduction}, {mean, Role::value}},
+            .special = blend.in_integers()};
 }
 
 }  // namespace halmix

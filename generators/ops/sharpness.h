@@ -18,8 +18,12 @@ inline OpOutput sharpness(const OpInput& in) {
     Expr sum = column(at - in.channels, y) + column(at, y) + column(at + in.channels, y) + 4 * level(at, y);
     Expr smooth = (2 * sum + cast<uint16_t>(13)) / cast<uint16_t>(26);
     Expr edge = at < in.channels || at >= (in.width - 1) * in.channels || y == 0 || y == in.height - 1;
-    out(c, x, y) = select(edge, bytes(at, y), blend(smooth, bytes(at, y), in.param(0)));
-    return {out, Role::stencil, {{bytes, Role::source}, {column, Role::partial}}};
+    Blend blend(in);
+    out(c, x, y) = select(edge, bytes(at, y), blend(cast<uint8_t>(smooth), bytes(at, y)));
+    return {.image = out,
+            .role = Role::stencil,
+            .support = {{bytes, Role::source}, {column, Role::partial}},
+            .special = blend.in_integers()};
 }
 
 }  // namespace halmix

@@ -58,6 +58,37 @@ Params rotation(double degrees, int width, int height) {
     return {c, s, (c * -center_x + s * -center_y) + center_x, -s, c, (-s * -center_x + c * -center_y) + center_y};
 }
 
+/// The parameters of a blend: the factor and, if there are any, the integers that give its share of every difference of
+/// levels D (generators/ops/blend.h).
+///
+/// They must give the integers below or equal to D f, rounded to float32 as Pillow has it. Up to |D| = 255 these are
+/// the same for all f between two neighbouring fractions with denominators up to 255, which are more than 2^-16 apart;
+/// so one of the two multiples of 2^-16 next to f does. If f is such a fraction but for rounding, D f of either sign
+/// may be an integer, and different multiples, above and below it, are right for the two. Products close to an integer
+/// that are none could become one in the sum: for these there are no parameters.
+Params blend(float factor) {
+    if (!(factor >= 0 && factor < 100)) return {factor};
+    auto units = static_cast<int>(factor * 65536.0);
+    constexpr float margin = 1.0F / 32768;
+    int close = 0, raise = 0, lower = 0;  // not bool, so that compilers make vectors of it
+    for (int difference = 0; difference < 256; difference++) {
+        float product = factor * static_cast<float>(difference);
+        int below = static_cast<int>(product);
+        float rest = product - static_cast<float>(below);
+        int above = below + (rest > 0 ? 1 : 0);
+        int counts = below <= 255 ? 1 : 0;  // larger ones are clipped whatever they are
+        close |= counts & (((rest > 0 ? 1 : 0) & (rest < margin ? 1 : 0)) | (rest > 1 - margin ? 1 : 0));
+        raise |= counts & ((difference * units) >> 16 != below ? 1 : 0);
+        lower |= counts & ((difference * (units + 1) + 65535) >> 16 != above ? 1 : 0);
+    }
+    int not_negative = units + raise, negative = units + 1 - lower;
+    int whole = (not_negative + 0x8000) >> 16;
+    not_negative -= whole << 16;
+    negative -= whole << 16;
+    if (close != 0 || negative != static_cast<std::int16_t>(negative)) return {factor};
+    return {factor, 1, static_cast<double>(whole), static_cast<double>(not_negative), static_cast<double>(negative)};
+}
+
 void add_op(Program& program, const OpCall& call, int width, int height, int channels) {
     // Pillow blends with the factor as float32.
     auto factor = static_cast<float>(call.value);
@@ -91,17 +122,17 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             return add_stage(program, Kind::shift, {0, std::clamp<double>(call.value, -height, height)});
         case Op::color:
             if (factor == 1 || channels == 1) return;
-            return add_stage(program, Kind::color, {call.value});
+            return add_stage(program, Kind::color, blend(factor));
         case Op::contrast:
             if (factor == 1) return;
-            return add_stage(program, Kind::contrast, {call.value});
+            return add_stage(program, Kind::contrast, blend(factor));
         case Op::brightness:
             return add_tone(program, [=](int level) {
                 return static_cast<std::uint8_t>(std::clamp(factor * static_cast<float>(level), 0.0F, 255.0F));
             });
         case Op::sharpness:
             if (factor == 1 || width < 3 || height < 3) return;
-            return add_stage(program, Kind::sharpness, {call.value});
+            return add_stage(program, Kind::sharpness, blend(factor));
     }
 }
 
