@@ -52,12 +52,12 @@ struct Scheduler {
             // Lanes of their own until the end.
             RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
             Var lane("lane"), byte("byte");
-            Func partial = f.update().split(x, xo, xi, bytes, TailStrategy::GuardWithIf).rfactor(xi, lane);
-            partial.compute_root();
+            f.update().split(x, xo, xi, bytes, TailStrategy::GuardWithIf);
             if (f.dimensions() == 0) {
-                partial.vectorize(lane);
-                partial.update().vectorize(lane);
+                f.update().atomic().vectorize(xi);
             } else {
+                Func partial = f.update().rfactor(xi, lane);
+                partial.compute_root();
                 Var c = f.args()[0];
                 partial.bound(c, 0, channels).reorder_storage(c, lane).fuse(c, lane, byte).vectorize(byte);
                 partial.update().reorder(c, lane).fuse(c, lane, byte).vectorize(byte);
@@ -81,29 +81,34 @@ struct Scheduler {
         }
     }
 
-    /// By bytes, in windows if they share what they read; borders pixel by pixel; lines that are computed again in
-    /// vectors along them.
-    void lines(const ChainStage& stage) const {
+    /// A row in the first cache, and vectors of bytes from there.
+    void rows(const ChainStage& stage) const {
         Func image = stage.stored;
-        Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
-        RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
-        if (stage.op.role == Role::rows) {
-            by_bytes(image, stage.op.special);
+        Var c = image.args()[0], y = image.args()[2];
+        by_bytes(image, stage.op.special);
+        if (image.has_update_definition()) {
+            RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
             image.update(0).reorder(c, end, y).unroll(c);
             image.update(1).reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
-        } else {
-            image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, stage.op.window, TailStrategy::GuardWithIf);
-            image.update(0).reorder(c, x, end).unroll(c);
-            image.update(1).reorder(c, y, again).unroll(c).vectorize(y, floats / 2, TailStrategy::GuardWithIf);
         }
         for (const Support& support : stage.op.support) {
             if (support.role != Role::row) continue;
             Func f = support.func;
-            Var row = f.args()[1];
+            Var byte = f.args()[0], row = f.args()[1];
             f.compute_at(image, y).store_root().fold_storage(row, 1);
-            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
+            f.vectorize(byte, bytes, TailStrategy::RoundUp);
             f.update().vectorize(f.rvars(0)[0], bytes, TailStrategy::GuardWithIf);
         }
+    }
+
+    /// Bytes in windows; borders pixel by pixel; columns that are computed again in vectors along them.
+    void columns(const ChainStage& stage) const {
+        Func image = stage.stored;
+        Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
+        RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
+        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, stage.op.window, TailStrategy::GuardWithIf);
+        image.update(0).reorder(c, x, end).unroll(c);
+        image.update(1).reorder(c, y, again).unroll(c).vectorize(y, floats / 2, TailStrategy::GuardWithIf);
     }
 
     void line(Func f) const {
@@ -189,14 +194,15 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 schedule.warp(stage);
                 break;
             case Role::rows:
+                schedule.rows(stage);
+                break;
             case Role::columns:
-                schedule.lines(stage);
+                schedule.columns(stage);
                 break;
             case Role::bytes:
                 schedule.by_bytes(stage.stored, stage.op.special);
                 break;
             case Role::pixels:
-            case Role::moved:
                 schedule.by_pixels(stage.stored, stage.op.special);
                 break;
             default:  // an extern stage

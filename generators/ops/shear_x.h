@@ -1,5 +1,6 @@
 #pragma once
 
+#include "generators/ops/filled_row.h"
 #include "generators/ops/shear.h"
 
 namespace halmix {
@@ -7,19 +8,13 @@ namespace halmix {
 /// The affine warp (1, p0, 0, 0, 1, 0): rows stay rows, moved by p0 times their centre, so only x is interpolated.
 inline OpOutput shear_x(const OpInput& in) {
     using namespace Halide;
-    Var c("c"), x("x"), y("y"), byte("byte");
+    Var c("c"), x("x"), y("y");
     Shear shear(in, in.width);
 
-    // A row of bytes with fill on both sides, so that what lies outside comes out as fill by itself.
-    Func fill(in.prefix + "fill"), bytes(in.prefix + "bytes"), out(in.prefix + "out");
-    Expr row_bytes = in.width * in.channels;
-    RDom inner(0, row_bytes, in.prefix + "inner");
-    fill(byte) = in.fill(byte % in.channels);
-    bytes(byte, y) = fill(byte);
-    bytes(inner, y) = in.image(inner % in.channels, inner / in.channels, y);
-
+    FilledRow row(in, y);
+    Func out(in.prefix + "out");
     Expr from = x * in.channels + c + clamp(shear.whole(y), -in.width - 1, in.width) * in.channels;
-    out(c, x, y) = Shear::level(bytes(from, y), bytes(from + in.channels, y), shear.multiplier(y));
+    out(c, x, y) = Shear::level(row.bytes(from, y), row.bytes(from + in.channels, y), shear.multiplier(y));
 
     RDom end(0, Shear::border_ends, in.prefix + "end");
     Expr border = shear.border_pixel(end, y);
@@ -32,8 +27,8 @@ inline OpOutput shear_x(const OpInput& in) {
     auto source = [&](const Expr& column) { return in.image(c, column, y); };
     out(c, again, y) = shear.exact_level(again, y, source, in.fill(c));
 
-    std::vector<Support> support = shear.support();
-    support.insert(support.end(), {{fill, Role::line}, {bytes, Role::row}});
+    std::vector<Support> support = row.support(), of_lines = shear.support();
+    support.insert(support.end(), of_lines.begin(), of_lines.end());
     return {out, Role::rows, support};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "generators/stage.h"
+#include "generators/ops/filled_row.h"
 
 namespace halmix {
 
@@ -8,13 +8,11 @@ namespace halmix {
 inline OpOutput shift(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
-    Expr from_x = x + cast<int>(in.param(0)), from_y = y + cast<int>(in.param(1));
-    Expr inside = from_x >= 0 && from_x < in.width && from_y >= 0 && from_y < in.height;
-
+    FilledRow row(in, y + cast<int>(in.param(1)));
     Func out(in.prefix + "out");
-    Expr moved = in.image(c, clamp(likely(from_x), 0, in.width - 1), clamp(from_y, 0, in.height - 1));
-    out(c, x, y) = select(inside, moved, in.fill(c));
-    return {out, Role::moved};
+    Expr from = x + clamp(cast<int>(in.param(0)), -in.width, in.width);
+    out(c, x, y) = row.bytes(from * in.channels + c, y);
+    return {out, Role::rows, row.support()};
 }
 
 }  // namespace halmix

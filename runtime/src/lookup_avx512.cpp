@@ -33,6 +33,7 @@ __m512i interleave(__m512i a, __m512i b, __m512i c) {
 void avx512(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* table) {
     const Table look_up(table);
     std::size_t i = 0;
+#pragma GCC unroll 4
     for (; i + 64 <= count; i += 64) _mm512_storeu_si512(out + i, look_up(_mm512_loadu_si512(in + i)));
     const __mmask64 rest = (__mmask64{1} << (count - i)) - 1;
     _mm512_mask_storeu_epi8(out + i, rest, look_up(_mm512_maskz_loadu_epi8(rest, in + i)));
