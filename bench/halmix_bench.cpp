@@ -26,6 +26,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -172,7 +173,8 @@ json answer(const json& request, const halmix::Engine& engine) {
         std::string target(engine.target().name);
         return {{"jobs", {"chain", "mix", "augmix", "throughput"}},
                 {"target", target},
-                {"versions", {{"target", target + " (" + engine.reason() + ")"}}}};
+                {"versions",
+                 {{"pipelines", std::size(halmix::pipeline_rows)}, {"target", target + " (" + engine.reason() + ")"}}}};
     }
     Images images(request.at("width"), request.at("height"));
     std::cin.read(reinterpret_cast<char*>(images.pixels.data()), static_cast<std::streamsize>(images.pixels.size()));

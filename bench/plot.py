@@ -13,6 +13,7 @@ import report
 # Colours that stay apart for people who do not tell red from green (Okabe and Ito, 2008).
 COLORS = {
     "halmix": "#D55E00",
+    report.STEP_BY_STEP: "#F0B489",
     "Composer, Pillow": "#0072B2",
     "Composer, Pillow-SIMD": "#56B4E9",
     "OpenCV, tuned": "#009E73",

@@ -5,10 +5,12 @@ import math
 import pathlib
 import sys
 
+STEP_BY_STEP = "halmix, step by step"  # the build of it that fuses nothing
+
 LEGEND = """\
 Times are microseconds per image: the median over the rounds, `±` half the distance between the slowest and the quickest
-round. `x` is how many times as long a peer takes as halmix: at the medians, and in brackets at each call's quickest round
-(what a quiet machine would give); below 1, in bold, halmix is the slower one."""
+round. `x` is how many times as long as halmix a peer takes, or the build of halmix that fuses nothing: at the medians, and in
+brackets at each call's quickest round (what a quiet machine would give); below 1, in bold, halmix is the slower one."""
 
 
 def number(value):
@@ -71,6 +73,17 @@ def augmix_table(results, size):
     )
 
 
+def fusing_table(results):
+    header = ["step by step / fused", "plans", "lower quartile", "median", "upper quartile"]
+    return table(
+        header,
+        [
+            [row["size"], f"{row['plans']}", *(f"{number(quartile)}x" for quartile in row["quartiles"])]
+            for row in results["fusing"]
+        ],
+    )
+
+
 def threads_table(results, size):
     rows = {int(threads): row["halmix"] for threads, row in of(results, "throughput", size).items()}
     header = ["halmix, threads", "us", "", "images/s", "as many as by one"]
@@ -90,21 +103,27 @@ def threads_table(results, size):
 def chain_table(results, size):
     rows = {**of(results, "chain", size), **of(results, "mix", size)}
     peers = [
-        name for name in results["implementations"] if any(name in row for row in rows.values()) and name != "halmix"
+        name
+        for name in results["implementations"]
+        if any(name in row for row in rows.values()) and name not in ("halmix", STEP_BY_STEP)
     ]
 
     def cells(name, row):
         base = row["halmix"]
         others = [row[peer] for peer in peers if peer in row]
+        pipelines = base.get("pipelines", [])
+        step_by_step = row.get(STEP_BY_STEP, base)
+        fused = pipelines != step_by_step.get("pipelines", [])
         return [
             name,
             f"{number(base['median'])} {spread(base)}",
+            ratio(step_by_step, base) if fused else "",
             *(f"{number(row[peer]['median'])} {spread(row[peer])}" if peer in row else "" for peer in peers),
             ratio(min(others, key=lambda other: other["median"]), base) if others else "",
-            " ".join(base.get("pipelines", [])),
+            " ".join(pipelines),
         ]
 
-    header = ["op or chain, one core", "halmix", *peers, "x, fastest peer", "pipelines"]
+    header = ["op or chain, one core", "halmix", "x, step by step", *peers, "x, fastest peer", "pipelines"]
     return table(header, [cells(name, row) for name, row in rows.items()], text=(0, len(header) - 1))
 
 
@@ -123,6 +142,8 @@ def text(results):
         LEGEND,
         table(["implementation", "versions"], [list(row) for row in versions.items()], text=(0, 1)),
     ]
+    if "fusing" in results:
+        parts += ["What fusing is worth, over the plans of AugMix on one core:", fusing_table(results)]
     for size in sizes:
         tables = (augmix_table, threads_table, chain_table)
         parts += [f"## {size}", *(make(results, size) for make in tables)]

@@ -21,7 +21,7 @@ import report
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv-bench"
 
-SIZES = {"32x32": 1000, "224x224": 384, "512x512": 128, "1024x768": 64}  # -> images of one AugMix measurement
+SIZES = {"32x32": 1000, "224x224": 384, "512x512": 300, "1024x768": 300}  # -> images of one AugMix measurement
 POLICY = {"severity": 3, "width": 3, "depth": -1, "alpha": 1.0}
 WARM_UP = 20  # images
 BLOCKS = {"blocks": 7, "block_us": 2000}
@@ -58,12 +58,14 @@ PEERS = {
 class Worker:
     """A process that answers requests, as halmix_bench.cpp describes them."""
 
-    def __init__(self, name, command, environment, cores):
+    def __init__(self, name, command, environment, cores, jobs=None):
+        """`jobs` are what it is asked for, if not all that it can do."""
         self.name = name
         self._process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.about = self.request(cores, "about")
+        self.jobs = jobs or self.about["jobs"]
 
     def request(self, cores, job, pixels=b"", **members):
         os.sched_setaffinity(self._process.pid, cores)
@@ -144,15 +146,28 @@ def summary(replies):
     }
 
 
+def fusing(replies):
+    """For every size the quartiles, over the plans, of how many times as long a plan takes step by step as fused: at its
+    quickest round, for what disturbs a machine only ever adds."""
+    for (kind, size, name, implementation), rounds in replies.items():
+        if kind == "augmix" and implementation == report.STEP_BY_STEP:
+            fused = replies[kind, size, name, "halmix"]
+            quickest = [map(min, zip(*(reply["us"] for reply in both))) for both in (rounds, fused)]
+            ratios = [step_by_step / fused for step_by_step, fused in zip(*quickest)]
+            quartiles = statistics.quantiles(ratios, method="inclusive")
+            yield {"size": size, "plans": len(ratios), "quartiles": quartiles}
+
+
 def measure(workers, photo, all_jobs, rounds):
-    """Every job by every worker that can do it, one right after the other, in each of the rounds."""
+    """The replies, by what was asked and of whom: every job to every worker that does it, one right after the other, in
+    each of the rounds; every other round in reverse, so that none is always the first."""
     replies = {}
     start = time.monotonic()
     for number, job in itertools.product(range(1, rounds + 1), all_jobs):
         width, height = map(int, job.size.split("x"))
         pixels = photo.resize((width, height), Image.Resampling.LANCZOS).tobytes()
-        for worker in workers:
-            if job.kind in worker.about["jobs"]:
+        for worker in workers if number % 2 else workers[::-1]:
+            if job.kind in worker.jobs:
                 reply = worker.request(job.cores, job.kind, pixels, width=width, height=height, **job.members)
                 replies.setdefault((job.kind, job.size, job.name, worker.name), []).append(reply)
         if sys.stderr.isatty():
@@ -160,8 +175,7 @@ def measure(workers, photo, all_jobs, rounds):
             print(f"\r{line:<79}", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print("\r" + " " * 79, end="\r", file=sys.stderr)
-    names = ("kind", "size", "name", "implementation")
-    return [{**dict(zip(names, key)), **summary(values)} for key, values in replies.items()]
+    return replies
 
 
 def processor():
@@ -188,7 +202,7 @@ def main():
     cores = frozenset(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, epilog="All times are microseconds.")
     parser.add_argument(
-        "--quick", action="store_true", help="only beside Composer on Pillow, not at 1024x768: a minute"
+        "--quick", action="store_true", help="only beside Composer on Pillow, not at 1024x768: two minutes"
     )
     parser.add_argument("--sizes", nargs="+", choices=SIZES, metavar="WxH", help=f"of {', '.join(SIZES)} (all)")
     parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="NAME", help=f"of {', '.join(PEERS)} (all)")
@@ -205,11 +219,16 @@ def main():
 
     core = frozenset({options.core})
     environment = {"HALMIX_TARGET": options.target} if options.target else {}
+
+    def start(name, preset, **members):
+        return Worker(name, [ROOT / "build" / preset / "halmix_bench"], environment, core, **members)
+
     try:
-        halmix = Worker("halmix", [ROOT / "build" / "release" / "halmix_bench"], environment, core)
+        halmix = start("halmix", "release")
+        step_by_step = start(report.STEP_BY_STEP, "single", jobs=("augmix", "chain"))
     except RuntimeError:
         sys.exit(1)  # it has said why
-    workers = [halmix, *start_peers(peers, core)]
+    workers = [halmix, step_by_step, *start_peers(peers, core)]
 
     results = {
         "date": datetime.date.today().isoformat(),
@@ -223,13 +242,14 @@ def main():
         "policy": POLICY,
         "rounds": options.rounds,
         "implementations": {worker.name: worker.about["versions"] for worker in workers},
-        "measurements": measure(
-            workers, Image.open(options.image).convert("RGB"), list(jobs(sizes, core, cores)), options.rounds
-        ),
     }
+    photo = Image.open(options.image).convert("RGB")
+    replies = measure(workers, photo, list(jobs(sizes, core, cores)), options.rounds)
     for worker in workers:
         worker.end()
-
+    results["fusing"] = list(fusing(replies))
+    asked = ("kind", "size", "name", "implementation")
+    results["measurements"] = [{**dict(zip(asked, key)), **summary(rounds)} for key, rounds in replies.items()]
     text = report.text(results)
     print(text)
     stem = ROOT / "bench" / "results" / file_stem(results) if options.keep else ROOT / "out" / "bench"
