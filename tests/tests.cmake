@@ -26,10 +26,12 @@ halmix_add_test(sampler halmix_core nlohmann_json::nlohmann_json Threads::Thread
 add_executable(chain_server tests/chain_server.cpp)
 target_link_libraries(chain_server PRIVATE halmix_options halmix_core nlohmann_json::nlohmann_json)
 
-# halmix_add_pytest(NAME): the folder tests/NAME as one test.
-function(halmix_add_pytest name)
+# halmix_add_pytest(FOLDER [CONFIGURATION]): tests/FOLDER as one test; as FOLDER_CONFIGURATION if only ctest -C runs it.
+function(halmix_add_pytest folder)
+    string(JOIN _ name ${folder} ${ARGN})
     add_test(NAME ${name}
-        COMMAND ${HALMIX_VENV_PYTHON} -m pytest -q -rP -p no:cacheprovider ${PROJECT_SOURCE_DIR}/tests/${name})
+        COMMAND ${HALMIX_VENV_PYTHON} -m pytest -q -rP -p no:cacheprovider ${PROJECT_SOURCE_DIR}/tests/${folder}
+        CONFIGURATIONS ${ARGN})
     set(environment
         PYTHONDONTWRITEBYTECODE=1
         HALMIX_COMMAND=$<TARGET_FILE:halmix_command>
@@ -43,3 +45,8 @@ endfunction()
 halmix_add_pytest(cli)
 halmix_add_pytest(composer)
 halmix_add_pytest(readme)
+
+# 100,000 chains and 60,000 plans: ctest -C slow.
+halmix_add_pytest(composer slow)
+set_property(TEST composer_slow APPEND PROPERTY ENVIRONMENT HALMIX_TEST_SCALE=20)
+set_tests_properties(composer_slow PROPERTIES TIMEOUT 14400)

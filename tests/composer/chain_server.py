@@ -1,4 +1,4 @@
-"""The client of ../chain_server.cpp: many images through one process."""
+"""The client of ../chain_server.cpp: many images through one process, which ends with this one."""
 
 import json
 import subprocess
@@ -9,12 +9,6 @@ import numpy as np
 class ChainServer:
     def __init__(self, path):
         self._process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.communicate()
 
     def request(self, image, target, **what):
         """`what` is plan=..., or ops=... and fill=...; returns an image of the same shape."""

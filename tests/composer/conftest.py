@@ -7,14 +7,14 @@ import pytest
 
 import model
 import recorder
-from chain_server import ChainServer
 
 SEED = int(os.environ.get("HALMIX_TEST_SEED", 1))
+SCALE = int(os.environ.get("HALMIX_TEST_SCALE", 1))
 
 
 def pytest_report_header():
     return (
-        f"halmix: seed {SEED} (HALMIX_TEST_SEED sets it), "
+        f"halmix: seed {SEED} (HALMIX_TEST_SEED sets it), {SCALE} times the cases (HALMIX_TEST_SCALE), "
         f"Pillow {PIL.__version__} {model.pillow_wheel()}, Composer {recorder.VERSION}"
     )
 
@@ -22,6 +22,11 @@ def pytest_report_header():
 @pytest.fixture(scope="session")
 def seed():
     return SEED
+
+
+@pytest.fixture(scope="session")
+def scale():
+    return SCALE
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +42,3 @@ def targets(command):
     names = [row["name"] for row in listed if row["available"] and row["name"].startswith("cpu-")]
     assert names, listed
     return names
-
-
-@pytest.fixture(scope="session")
-def server():
-    with ChainServer(os.environ["HALMIX_CHAIN_SERVER"]) as running:
-        yield running

@@ -1,6 +1,7 @@
 """halmix gives Composer's bytes, for plans recorded from Composer's own code, on every target."""
 
 import collections
+import functools
 import json
 import subprocess
 
@@ -10,28 +11,28 @@ from PIL import Image
 import cases
 import model
 import recorder
+from comparison import compared
 
 PLANS = 3000
 PLANS_THROUGH_THE_COMMAND = 20
 
 
-def test_library(seed, targets, server):
-    compared = collections.Counter()
-    for case in cases.composer(seed, PLANS):
-        plan, expected = recorder.record(case.image, **case.arguments)
-        for target in targets:
-            got = server.request(case.image, target, plan=plan)
-            differing = np.count_nonzero(got != expected)
-            assert differing == 0, f"{target}: {differing} bytes differ for {case}: {json.dumps(plan)}"
-            compared[target] += 1
-    print(f"seed {seed}, images compared: {dict(compared)}")
-    assert all(compared[target] == PLANS for target in targets)
+def by_composer(case):
+    plan, result = recorder.record(case.image, **case.arguments)
+    return {"plan": plan}, result
+
+
+def test_library(seed, scale, targets):
+    images = sum(1 for _ in compared(by_composer, functools.partial(cases.composer, seed), PLANS * scale, targets))
+    print(f"seed {seed}: {images} images compared on each of {', '.join(targets)}")
+    assert images == PLANS * scale
 
 
 def test_command(seed, targets, command, tmp_path):
-    compared = collections.Counter()
+    images = collections.Counter()
     picture, plan_file, out = tmp_path / "in.png", tmp_path / "plan.json", tmp_path / "out.png"
-    for case in cases.composer(seed + 1, PLANS_THROUGH_THE_COMMAND):
+    for number in range(PLANS_THROUGH_THE_COMMAND):
+        case = cases.composer(seed + 1, number)
         plan, expected = recorder.record(case.image, **case.arguments)
         model.to_pillow(case.image).save(picture)
         plan_file.write_text(json.dumps(plan))
@@ -46,6 +47,6 @@ def test_command(seed, targets, command, tmp_path):
             assert got.shape == expected.shape
             differing = np.count_nonzero(got != expected)
             assert differing == 0, f"{target}: {differing} bytes differ for {case}: {json.dumps(plan)}"
-            compared[target] += 1
-    print(f"seed {seed + 1}, images compared: {dict(compared)}")
-    assert all(compared[target] == PLANS_THROUGH_THE_COMMAND for target in targets)
+            images[target] += 1
+    print(f"seed {seed + 1}, images compared: {dict(images)}")
+    assert all(images[target] == PLANS_THROUGH_THE_COMMAND for target in targets)

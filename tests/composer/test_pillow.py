@@ -1,26 +1,27 @@
 """halmix gives Pillow's bytes for random chains of ops, on every target."""
 
 import collections
-
-import numpy as np
+import functools
+import itertools
 
 import cases
 import model
+from comparison import compared
 
 CHAINS = 5000
 
 
-def test_chains(seed, targets, server):
-    compared = collections.Counter()
-    ops_seen = collections.Counter()
-    for case in cases.chains(seed, CHAINS):
-        expected = model.apply(case.image, **case.arguments)
-        ops_seen.update(call["op"] for call in case.arguments["ops"])
-        for target in targets:
-            got = server.request(case.image, target, **case.arguments)
-            differing = np.count_nonzero(got != expected)
-            assert differing == 0, f"{target}: {differing} bytes differ for {case}"
-            compared[target] += 1
-    print(f"seed {seed}, images compared: {dict(compared)}, ops: {dict(ops_seen)}")
-    assert all(compared[target] == CHAINS for target in targets)
-    assert set(ops_seen) == set(model.OPS)
+def by_pillow(case):
+    return case.arguments, model.apply(case.image, **case.arguments)
+
+
+def test_chains(seed, scale, targets):
+    pairs = collections.Counter()
+    images = 0
+    for request in compared(by_pillow, functools.partial(cases.chain, seed), CHAINS * scale, targets):
+        images += 1
+        pairs.update(itertools.pairwise(call["op"] for call in request["ops"]))
+    print(f"seed {seed}: {images} images compared on each of {', '.join(targets)}")
+    print(f"pairs of ops: {len(pairs)}, each at least {min(pairs.values())} times")
+    assert images == CHAINS * scale
+    assert set(pairs) == set(itertools.product(model.OPS, repeat=2))

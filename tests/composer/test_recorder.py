@@ -12,7 +12,8 @@ import recorder
 def test_replayed_plans_equal_composer(seed):
     """A recorded plan, replayed by Pillow and NumPy, gives Composer's bytes."""
     ops_seen = collections.Counter()
-    for case in cases.composer(seed, 1000):
+    for number in range(1000):
+        case = cases.composer(seed, number)
         plan, result = recorder.record(case.image, **case.arguments)
         assert (model.run(case.image, plan) == result).all(), f"{case}: {plan}"
         ops_seen.update(call["op"] for chain in plan["chains"] for call in chain["ops"])
@@ -22,7 +23,8 @@ def test_replayed_plans_equal_composer(seed):
 
 def test_recording_changes_nothing(seed):
     """Composer gives the same bytes unwatched, and the caller's random numbers go on as if nothing had been recorded."""
-    for case in cases.composer(seed, 200):
+    for number in range(200):
+        case = cases.composer(seed, number)
         arguments = dict(case.arguments)
         np.random.seed(arguments.pop("seed"))
         op_set = recorder.PRIMITIVES.augmentation_sets[arguments.pop("op_set")]
