@@ -73,7 +73,9 @@ struct Scheduler {
     }
 
     void stencil(const ChainStage& stage) const {
-        by_bytes(stage.stored, stage.op.special);
+        Func image = stage.stored;
+        by_bytes(image, stage.op.special);
+        image.update().reorder(image.args()[0], image.rvars(0)[0], image.args()[2]).unroll(image.args()[0]);
         for (const Support& support : stage.op.support) {
             if (support.role != Role::partial) continue;
             Func f = support.func;

@@ -30,17 +30,17 @@ inline OpOutput affine(const OpInput& in) {
         down{in.param(3), in.param(4), in.param(5), in.height};
 
     // The source by bytes, its outermost pixels once more on every side, in rows of `pitch`.
+    Var byte("byte");
     Func bytes(in.prefix + "bytes");
     Expr row_bytes = in.width * in.channels, pitch = row_bytes + 2 * in.channels;
+    auto index = [&](const Expr& x, const Expr& y) { return (y + 1) * pitch + (x + 1) * in.channels; };
     RDom inner(0, row_bytes, -1, in.height + 2, in.prefix + "inner"),
         edge(0, in.channels, -1, in.height + 2, in.prefix + "edge");
-    auto source_row = [&](const RDom& at) { return clamp(at.y, 0, in.height - 1); };
-    Var byte("byte");
     bytes(byte) = undef<uint8_t>();
-    bytes((inner.y + 1) * pitch + in.channels + inner.x) =
-        in.image(inner.x % in.channels, inner.x / in.channels, source_row(inner));
-    bytes((edge.y + 1) * pitch + edge.x) = in.image(edge.x, 0, source_row(edge));
-    bytes((edge.y + 1) * pitch + in.channels + row_bytes + edge.x) = in.image(edge.x, in.width - 1, source_row(edge));
+    bytes(index(0, inner.y) + inner.x) =
+        in.image(inner.x % in.channels, inner.x / in.channels, clamp(inner.y, 0, in.height - 1));
+    bytes(index(-1, edge.y) + edge.x) = bytes(index(0, edge.y) + edge.x);
+    bytes(index(in.width, edge.y) + edge.x) = bytes(index(in.width - 1, edge.y) + edge.x);
 
     // Which pixels of a row lie inside. A coordinate only grows or only falls along a row, whatever the rounding; the
     // estimate of where it reaches a bound is wrong by one at most unless it hardly changes.
@@ -79,7 +79,7 @@ inline OpOutput affine(const OpInput& in) {
     Func place(in.prefix + "place"), words(in.prefix + "words");
     Expr near_column = clamp(corner(y, t)[0] + (column >> places), -1, in.width - 1);
     Expr near_row = clamp(corner(y, t)[2] + (row >> places), -1, in.height - 1);
-    place(i, t, y) = unbounded((near_row + 1) * pitch + (near_column + 1) * in.channels);
+    place(i, t, y) = unbounded(index(near_column, near_row));
     auto word = [&](const Expr& from) {
         Expr safe = unsafe_promise_clamped(from, 0, (in.height + 2) * pitch);
         std::vector<Expr> of;
@@ -123,7 +123,8 @@ inline OpOutput affine(const OpInput& in) {
     risky(t, y) = max(risky(t, y), pixels(all, t, y)[in.channels]);
     again.where(risky(t, y) != 0);
     again.where(awkward || pixels(again, t, y)[in.channels] != 0);
-    out(c, again, t, y) = exact_bilinear(in, across, down, c, t * tile + again, y);
+    auto source = [&](const Expr& column, const Expr& row) { return bytes(index(column, row) + c); };
+    out(c, again, t, y) = exact_bilinear(across, down, t * tile + again, y, source, in.fill(c));
 
     Func image(in.prefix + "image");
     image(c, x, y) = out(c, x % tile, x / tile, y);

@@ -48,11 +48,11 @@ inline OpOutput shear_y(const OpInput& in) {
     Expr border = shear.border_pixel(end, x);
     end.where(border >= 0 && border < in.height);
     border = clamp(border, 0, in.height - 1);
-    out(c, x, border) = select(shear.inside(border, x), in.image(c, x, shear.edge(end)), in.fill(c));
+    out(c, x, border) = select(shear.inside(border, x), bytes(at, shear.edge(end)), in.fill(c));
 
     RDom again(0, in.width, in.prefix + "again");
     again.where(steep || shear.risky(again));
-    auto source = [&](const Expr& row) { return in.image(c, again, row); };
+    auto source = [&](const Expr& row) { return bytes(again * in.channels + c, row); };
     out(c, again, y) = shear.exact_level(y, again, source, in.fill(c));
 
     std::vector<Support> support = shear.support();

@@ -41,19 +41,20 @@ struct Neighbours {
     }
 };
 
-/// Pillow's BILINEAR with the coordinates of two axes, in double.
-inline Halide::Expr exact_bilinear(const OpInput& in, const Axis& across, const Axis& down, const Halide::Expr& c,
-                                   const Halide::Expr& x, const Halide::Expr& y) {
+/// Pillow's BILINEAR with the coordinates of two axes, in double; `source(x, y)` is the source's level.
+template <typename Source>
+Halide::Expr exact_bilinear(const Axis& across, const Axis& down, const Halide::Expr& x, const Halide::Expr& y,
+                            const Source& source, const Halide::Expr& fill) {
     using namespace Halide;
     Expr column = across(x, y), row = down(x, y);
-    Neighbours beside(column, in.width), below(row, in.height);
+    Neighbours beside(column, across.extent), below(row, down.extent);
     auto between = [&](const Expr& at) {
-        Expr near = cast<double>(in.image(c, beside.near, at)), far = cast<double>(in.image(c, beside.far, at));
+        Expr near = cast<double>(source(beside.near, at)), far = cast<double>(source(beside.far, at));
         return near + (far - near) * beside.fraction;
     };
     Expr first = between(below.near), second = between(below.far);
     Expr level = first + (second - first) * below.fraction;
-    return select(across.inside(column) && down.inside(row), cast<uint8_t>(cast<int>(level)), in.fill(c));
+    return select(across.inside(column) && down.inside(row), cast<uint8_t>(cast<int>(level)), fill);
 }
 
 }  // namespace halmix
