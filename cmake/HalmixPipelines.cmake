@@ -1,9 +1,9 @@
-# halmix_add_pipelines(LIBRARY): runs the generators for every row of the catalogue and adds to LIBRARY the objects, the
-# Halide runtime and the header that lists them.
+# halmix_add_pipelines(LIBRARY): runs the generators for every sequence of the catalogue and target of this build, and
+# adds to LIBRARY the objects, the Halide runtime and the header that lists them.
 #
-# One process per pipeline and target: Ninja runs them side by side, and no object depends on what was generated before.
+# One process per pipeline and target: the build runs them side by side, and no object depends on what was generated before.
 
-include(${PROJECT_SOURCE_DIR}/generators/catalogue.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/HalmixSequences.cmake)
 
 # Adds NAME.o, made by the generator with the arguments that follow, to `objects` in the caller.
 macro(halmix_generate name)
@@ -16,11 +16,32 @@ macro(halmix_generate name)
     list(APPEND objects ${dir}/${name}.o)
 endmacro()
 
+# The rows of HALMIX_TARGETS that HALMIX_BUILD_TARGETS names.
+function(halmix_list_targets out)
+    set(names "")
+    set(rows "")
+    foreach(row IN LISTS HALMIX_TARGETS)
+        string(REGEX MATCH "^[^ ]+" name "${row}")
+        list(APPEND names ${name})
+        if(HALMIX_BUILD_TARGETS STREQUAL "all" OR name IN_LIST HALMIX_BUILD_TARGETS)
+            list(APPEND rows "${row}")
+        endif()
+    endforeach()
+    set(unknown ${HALMIX_BUILD_TARGETS})
+    list(REMOVE_ITEM unknown all ${names})
+    if(unknown OR NOT rows)
+        list(JOIN names ", " names)
+        message(FATAL_ERROR "HALMIX_BUILD_TARGETS: \"${HALMIX_BUILD_TARGETS}\" is not all, or a list of some of ${names}")
+    endif()
+    set(${out} "${rows}" PARENT_SCOPE)
+endfunction()
+
 function(halmix_add_pipelines library)
     set(dir ${CMAKE_CURRENT_BINARY_DIR}/pipelines)
     file(MAKE_DIRECTORY ${dir})
 
-    foreach(row IN LISTS HALMIX_TARGETS)
+    halmix_list_targets(targets)
+    foreach(row IN LISTS targets)
         string(REPLACE " | " ";" row "${row}")
         list(POP_FRONT row name features needs)
         string(REPLACE "-" "_" suffix ${name})
@@ -41,22 +62,23 @@ function(halmix_add_pipelines library)
         string(APPEND feature_rows "    {\"${feature}\", [] { return __builtin_cpu_supports(\"${feature}\") != 0; }},\n")
     endforeach()
 
-    foreach(sequence IN LISTS HALMIX_SEQUENCES)
+    halmix_list_sequences(sequences)
+    foreach(sequence IN LISTS sequences)
         string(REPLACE "+" "_" name ${sequence})
         string(REPLACE "+" ";" kinds ${sequence})
         string(REPLACE "+" ", Kind::" enumerators "Kind::${sequence}")
-        foreach(channels 1 3)
-            set(rgb_kinds ${kinds})
-            list(REMOVE_ITEM rgb_kinds ${HALMIX_RGB_KINDS})
-            if(channels EQUAL 1 AND NOT rgb_kinds STREQUAL kinds)
-                continue()
-            endif()
-            set(spatial_kinds ${kinds})
-            list(REMOVE_ITEM spatial_kinds ${HALMIX_FLAT_KINDS})
-            set(flat false)
-            if(NOT spatial_kinds)
-                set(flat true)
-            endif()
+        set(spatial_kinds ${kinds})
+        list(REMOVE_ITEM spatial_kinds ${HALMIX_FLAT_KINDS})
+        set(flat false)
+        if(NOT spatial_kinds)
+            set(flat true)
+        endif()
+        # Gray images are few: step by step will do.
+        set(channel_counts 3)
+        if(sequence IN_LIST HALMIX_KINDS AND NOT sequence IN_LIST HALMIX_RGB_KINDS)
+            set(channel_counts 1 3)
+        endif()
+        foreach(channels IN LISTS channel_counts)
             set(functions "")
             foreach(suffix IN LISTS suffixes)
                 set(function halmix_${name}_c${channels}__${suffix})
@@ -75,7 +97,7 @@ function(halmix_add_pipelines library)
     halmix_generate(halmix_halide_runtime -r halmix_halide_runtime target=x86-64-linux)
 
     list(JOIN HALMIX_KINDS ", " kinds)
-    list(LENGTH HALMIX_TARGETS target_count)
+    list(LENGTH targets target_count)
     configure_file(${PROJECT_SOURCE_DIR}/runtime/src/catalogue.h.in ${dir}/catalogue.h @ONLY)
 
     set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)

@@ -1,4 +1,5 @@
-# THE LIST: what is compiled, and for which targets. Declarations, dispatch, tests and benchmarks follow from it.
+# THE LIST: what can be compiled, and for which targets. Declarations, dispatch, tests and benchmarks follow from it;
+# HALMIX_CATALOGUE and HALMIX_BUILD_TARGETS say how much of it a build holds.
 
 # Ops that are one algorithm with other parameters are one kind.
 set(HALMIX_KINDS tone autocontrast equalize contrast color sharpness shift shear_x shear_y affine)
@@ -9,8 +10,11 @@ set(HALMIX_RGB_KINDS color)
 # Kinds for which pixels have no neighbours: an image without gaps between rows may be taken as one long row.
 set(HALMIX_FLAT_KINDS tone autocontrast equalize contrast color)
 
-# Kind sequences that are compiled as one pipeline, joined by '+'. Each kind by itself is needed; the rest is speed.
-set(HALMIX_SEQUENCES ${HALMIX_KINDS})
+# Kinds of which two side by side become one when a chain is lowered, so that no pipeline has them.
+set(HALMIX_FOLDED_KINDS tone)
+
+# A sequence of kinds is one number of 64 bits, five for each.
+set(HALMIX_MAX_SEQUENCE_LENGTH 12)
 
 # Targets, best first. AVX-512 begins with VBMI (Ice Lake, Zen 4), which shuffles bytes across a whole register:
 # name | Halide features | what the processor must have, as __builtin_cpu_supports calls it.

@@ -211,21 +211,21 @@ TEST_CASE("no allocation and no page fault once warm") {
 }
 
 TEST_CASE("targets are found, forced and refused by name") {
-    CHECK(targets().size() >= 3);
-    CHECK(targets().back().available);  // the least one of x86-64
+    const std::string least(targets().back().name);
+    CHECK(targets().back().available);
     for (const TargetInfo& target : targets()) {
         if (target.available) CHECK(Engine(target.name).target().name == target.name);
     }
     std::string unknown = message(Status::unknown_target, [] { Engine engine("cpu-vax"); });
     CHECK(unknown.find("cpu-vax") != std::string::npos);
-    CHECK(unknown.find("cpu-sse41") != std::string::npos);
+    CHECK(unknown.find(least) != std::string::npos);
 
-    setenv("HALMIX_TARGET", "cpu-sse41", 1);
-    CHECK(Engine().target().name == "cpu-sse41");
+    setenv("HALMIX_TARGET", least.c_str(), 1);
+    CHECK(Engine().target().name == least);
     CHECK(Engine().reason().find("HALMIX_TARGET") != std::string::npos);
     setenv("HALMIX_TARGET", "nonsense", 1);
     message(Status::unknown_target, [] { Engine engine; });
-    CHECK(Engine("cpu-sse41").target().name == "cpu-sse41");
+    CHECK(Engine(least).target().name == least);
     setenv("HALMIX_TARGET", "", 1);
     CHECK(Engine().target().available);
     unsetenv("HALMIX_TARGET");

@@ -1,0 +1,150 @@
+"""HALMIX_CATALOGUE: which sequences it lists, what it refuses, and that a build makes each pipeline once and the same."""
+
+import itertools
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CMAKE = os.environ["HALMIX_CMAKE"]
+NINJA = os.environ["HALMIX_NINJA"]
+
+
+def sequences(folder, catalogue):
+    """What is compiled for a value of HALMIX_CATALOGUE, relative paths being in a folder."""
+    script = folder / "list.cmake"
+    module = ROOT / "cmake" / "HalmixSequences.cmake"
+    script.write_text(f'include({module})\nhalmix_list_sequences(sequences)\nmessage("${{sequences}}")\n')
+    command = [CMAKE, f"-DHALMIX_CATALOGUE={catalogue}", "-P", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(" ".join(done.stderr.split()))
+    return done.stderr.strip().split(";")
+
+
+@pytest.mark.parametrize("catalogue, depth", [("single", 1), ("pairs", 2), ("full", 3)])
+def test_all_sequences_to_a_depth(catalogue, depth, tmp_path):
+    kinds = sequences(tmp_path, "single")
+    assert len(kinds) >= 10
+    expected = {"+".join(s) for n in range(1, depth + 1) for s in itertools.product(kinds, repeat=n)}
+    listed = sequences(tmp_path, catalogue)
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == {s for s in expected if "tone+tone" not in s}
+
+
+def test_list_in_a_file(tmp_path):
+    text = "# fused; [all]\n\naffine+equalize  # twice\n\taffine+equalize\r\ntone\ntone+color+tone"
+    (tmp_path / "list.txt").write_bytes(text.encode())
+    kinds = sequences(tmp_path, "single")
+    expected = [*kinds, "affine+equalize", "tone+color+tone"]
+    assert sequences(tmp_path, "list.txt") == sequences(tmp_path, tmp_path / "list.txt") == expected
+    (tmp_path / "list.txt").write_text("+".join(["shift"] * 12))
+    assert sequences(tmp_path, "list.txt") == [*kinds, "+".join(["shift"] * 12)]
+    (tmp_path / "list.txt").write_text("")
+    assert sequences(tmp_path, "list.txt") == kinds
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("tone\n\ncolor+rotate\n", r':3: "rotate" is not a kind; kinds, joined by \'\+\', are tone, .*, affine'),
+        ("affine tone", ':1: "affine tone" is not a kind'),
+        ("affine;tone", ':1: "affine.tone" is not a kind'),
+        ("[affine\ntone]", ':1: ".affine" is not a kind'),
+        ("tone\\\naffine", ':1: "tone." is not a kind'),
+        ("affine+", ':1: "" is not a kind'),
+        ("\n+", ':2: "" is not a kind'),
+        ("+".join(["shift"] * 13), ":1: 13 kinds; a pipeline has at most 12"),
+        ("color+tone+tone", r":1: tone\+tone becomes one stage"),
+    ],
+)
+def test_lists_that_are_refused(text, message, tmp_path):
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "list.txt")) + message):
+        sequences(tmp_path, "list.txt")
+
+
+@pytest.mark.parametrize("catalogue", ["", "triples", "single;pairs", "."])
+def test_values_that_are_refused(catalogue, tmp_path):
+    with pytest.raises(ValueError, match=f'"{re.escape(catalogue)}" is not single, pairs or full'):
+        sequences(tmp_path, catalogue)
+
+
+class Build:
+    """A build of nothing but pipelines, with a list of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder / "build"
+        self.list = folder / "list.txt"
+        self.list.write_text("tone+shift\n")
+
+    def configure(self, targets):
+        options = [f"-DHALMIX_CATALOGUE={self.list}", f"-DHALMIX_BUILD_TARGETS={targets}", "-DCMAKE_BUILD_TYPE=Debug"]
+        options += [f"-DHALMIX_BUILD_{part}=OFF" for part in ("COMMAND", "TESTS", "BENCH")]
+        command = [CMAKE, "-S", ROOT, "-B", self.folder, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={NINJA}", *options]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def ninja(self, *arguments):
+        done = subprocess.run([NINJA, "-C", self.folder, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def make(self, *names):
+        """Makes objects; returns the names of those that were not up to date."""
+        return re.findall(r"Generating (\S+)", self.ninja(*[f"pipelines/{name}.o" for name in names]))
+
+    def names(self):
+        return set(re.findall(r"^pipelines/(\S+)\.o:", self.ninja("-t", "targets", "all"), re.MULTILINE))
+
+    def bytes(self, name):
+        return (self.folder / "pipelines" / f"{name}.o").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    return Build(tmp_path_factory.mktemp("catalogue"))
+
+
+@pytest.mark.parametrize("targets", ["", "cpu-sse41;cpu-vax", "avx2"])
+def test_targets_that_are_refused(targets, build):
+    done = build.configure(targets)
+    assert done.returncode != 0
+    message = f'HALMIX_BUILD_TARGETS: "{targets}" is not all, or a list of some of cpu-avx512, cpu-avx2, cpu-sse41'
+    assert message in " ".join(done.stderr.split())
+
+
+def test_only_what_is_missing_is_generated_and_always_the_same(build):
+    done = build.configure("cpu-avx2")
+    assert done.returncode == 0, done.stderr
+    kinds = set(sequences(build.folder, "single"))
+    shared = {"halmix_mix__cpu_avx2", "halmix_halide_runtime"}
+    rgb = {f"halmix_{kind}_c3__cpu_avx2" for kind in kinds}
+    gray = {f"halmix_{kind}_c1__cpu_avx2" for kind in kinds - {"color"}}
+    pair = "halmix_tone_shift_c3__cpu_avx2"
+    assert build.names() == shared | rgb | gray | {pair}
+
+    some = ["halmix_equalize_c1__cpu_avx2", "halmix_mix__cpu_avx2", "halmix_halide_runtime", pair]
+    assert sorted(build.make(*some)) == sorted(some)
+    assert build.make(*some) == []
+    first = {name: build.bytes(name) for name in some}
+    for name in some:
+        (build.folder / "pipelines" / f"{name}.o").unlink()
+    assert sorted(build.make(*reversed(some))) == sorted(some)
+    assert {name: build.bytes(name) for name in some} == first
+
+    # A longer list, more targets, fewer of both: what is there stays.
+    build.list.write_text("tone+shift\nshift+tone\n")
+    build.ninja("build.ninja")
+    longer = "halmix_shift_tone_c3__cpu_avx2"
+    assert build.make(*some, longer) == [longer]
+    assert build.configure("all").returncode == 0
+    assert {f"halmix_mix__cpu_{target}" for target in ("avx512", "avx2", "sse41")} < build.names()
+    other = "halmix_shift_tone_c3__cpu_sse41"
+    assert build.make(*some, longer, other) == [other]
+    build.list.write_text("")
+    assert build.configure("cpu-avx2").returncode == 0
+    assert build.names() == shared | rgb | gray
+    assert build.make(*some[:-1]) == []
