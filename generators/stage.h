@@ -52,6 +52,7 @@ struct OpInput {
 struct Support {
     Halide::Func func;
     Role role;
+    Halide::Expr extent = {};  ///< of its first dimension, from 0, where the op knows and Halide cannot
 };
 
 /// An op's result: a u8 image of the input's size, defined as the input is.

@@ -1,5 +1,7 @@
 #include "schedules/cpu.h"
 
+#include <optional>
+
 namespace halmix {
 
 using namespace Halide;
@@ -12,6 +14,37 @@ struct Scheduler {
     int channels;
     int floats;  ///< lanes of a vector of float32
     int bytes;   ///< lanes of a vector of bytes
+
+    /// Where a stage reads the image before it, if it does so row by row and nowhere else.
+    static std::optional<LoopLevel> reading(const ChainStage& stage) {
+        Func image = stage.stored;
+        LoopLevel row_of_image(image, image.args()[2]);
+        if (stage.op.role == Role::pixels) return row_of_image;
+        if (stage.op.role == Role::rows && !image.has_update_definition()) return row_of_image;
+        for (const Support& support : stage.op.support) {
+            Func f = support.func;
+            if (support.role != Role::source) continue;
+            return f.dimensions() == 2 ? LoopLevel(f, f.args()[1]) : LoopLevel(f, f.rvars(0)[1]);
+        }
+        return std::nullopt;
+    }
+
+    /// A stage's result is computed as the next stage needs it, a row at a time in the first cache, where both allow
+    /// that, or else as a whole.
+    void place(const ChainStage& stage, const ChainStage& next) {
+        Func image = stage.stored;
+        Role role = stage.op.role;
+        bool by_rows = role == Role::pixels || role == Role::bytes || role == Role::rows || role == Role::stencil ||
+                       role == Role::warp;
+        std::optional<LoopLevel> row = reading(next);
+        // All of it, or all of a row, which Halide cannot tell from how the next stage reads it.
+        image.bound(image.args()[0], 0, channels).bound(image.args()[1], 0, width);
+        if (by_rows && row) {
+            image.compute_at(*row).store_root().fold_storage(image.args()[2], 1);
+        } else {
+            image.compute_root();
+        }
+    }
 
     /// Vectors along a dimension of `extent`: with code of its own for the special case, if there is one. The last
     /// vector is moved inwards; images too small for one go without.
@@ -52,7 +85,7 @@ struct Scheduler {
             // Lanes of their own until the end.
             RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
             Var lane("lane"), byte("byte");
-            f.update().split(x, xo, xi, bytes, TailStrategy::GuardWithIf);
+            f.update().split(x, xo, xi, f.dimensions() == 0 ? bytes / 2 : bytes, TailStrategy::GuardWithIf);
             if (f.dimensions() == 0) {
                 f.update().atomic().vectorize(xi);
             } else {
@@ -65,8 +98,10 @@ struct Scheduler {
         }
     }
 
-    void source(Func f) const {
+    void source(const Support& support) const {
+        Func f = support.func;
         f.compute_root();
+        if (support.extent.defined()) f.bound(f.args()[0], 0, support.extent);
         // The bytes of a row go to different places, which Halide cannot see where rows lie one after another.
         f.update(0).allow_race_conditions().vectorize(f.rvars(0)[0], bytes / 2, TailStrategy::GuardWithIf);
         for (int border = 1; border < f.num_update_definitions(); border++) f.update(border).unscheduled();
@@ -168,7 +203,9 @@ struct Scheduler {
 
 void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int channels, const Target& target) {
     Scheduler schedule{width, channels, target.natural_vector_size<float>(), target.natural_vector_size<uint8_t>()};
+    for (std::size_t i = 0; i + 1 < stages.size(); i++) schedule.place(stages[i], stages[i + 1]);
     for (const ChainStage& stage : stages) {
+        Func(stage.stored).never_partition_all();
         for (const Support& support : stage.op.support) {
             switch (support.role) {
                 case Role::reduction:
@@ -181,13 +218,12 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                     schedule.line(support.func);
                     break;
                 case Role::source:
-                    schedule.source(support.func);
+                    schedule.source(support);
                     break;
                 default:
                     break;
             }
         }
-        Func(stage.stored).compute_root();
         switch (stage.op.role) {
             case Role::stencil:
                 schedule.stencil(stage);

@@ -80,10 +80,12 @@ inline OpOutput affine(const OpInput& in) {
     Expr near_column = clamp(corner(y, t)[0] + (column >> places), -1, in.width - 1);
     Expr near_row = clamp(corner(y, t)[2] + (row >> places), -1, in.height - 1);
     place(i, t, y) = unbounded(index(near_column, near_row));
+    auto byte_at = [&](const Expr& place, int k) {
+        return bytes(unsafe_promise_clamped(place, 0, (in.height + 2) * pitch) + k);
+    };
     auto word = [&](const Expr& from) {
-        Expr safe = unsafe_promise_clamped(from, 0, (in.height + 2) * pitch);
         std::vector<Expr> of;
-        for (int k = 0; k < 8; k++) of.push_back(bytes(safe + k));
+        for (int k = 0; k < 8; k++) of.push_back(byte_at(from, k));
         return concat_bits(of);
     };
     words(i, t, y) = {word(place(i, t, y)), word(place(i, t, y) + pitch)};
@@ -93,6 +95,9 @@ inline OpOutput affine(const OpInput& in) {
         return cast<float>(coordinate & ((1 << places) - 1)) * Expr(1.0f / (1 << places));
     };
     Expr dx = fraction(column), dy = fraction(row), risk = cast<bool>(false);
+    // Four equal levels give that level, if they are the right ones: so close to a pixel they may be its others.
+    auto between_pixels = [&](const Expr& coordinate) { return ((coordinate + 2) & ((1 << places) - 1)) >= 4; };
+    Expr sure = between_pixels(column) && between_pixels(row);
     auto bits = [](const Expr& value) { return reinterpret<int32_t>(value); };
     std::vector<Expr> pixel;
     for (int k = 0; k < in.channels; k++) {
@@ -106,7 +111,7 @@ inline OpOutput affine(const OpInput& in) {
         Expr above = cast<int>(level + tolerance), below = cast<int>(level - tolerance);
         Expr flat = (bits(slope0) | bits(slope1) | bits(slope)) == 0;
         pixel.push_back(cast<uint8_t>(above));
-        risk = risk || (above != below && !flat);
+        risk = risk || (above != below && !(flat && sure));
     }
     pixel.push_back(cast<uint8_t>(risk));
     Func pixels(in.prefix + "pixels"), risky(in.prefix + "risky"), out(in.prefix + "out");
@@ -123,14 +128,14 @@ inline OpOutput affine(const OpInput& in) {
     risky(t, y) = max(risky(t, y), pixels(all, t, y)[in.channels]);
     again.where(risky(t, y) != 0);
     again.where(awkward || pixels(again, t, y)[in.channels] != 0);
-    auto source = [&](const Expr& column, const Expr& row) { return bytes(index(column, row) + c); };
+    auto source = [&](const Expr& column, const Expr& row) { return byte_at(index(column, row) + c, 0); };
     out(c, again, t, y) = exact_bilinear(across, down, t * tile + again, y, source, in.fill(c));
 
     Func image(in.prefix + "image");
     image(c, x, y) = out(c, x % tile, x / tile, y);
     return {image,
             Role::warp,
-            {{bytes, Role::source},
+            {{bytes, Role::source, (in.height + 2) * pitch + 8},
              {begin, Role::line},
              {end, Role::line},
              {corner, Role::line},
