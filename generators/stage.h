@@ -21,6 +21,7 @@ enum class Role {
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
+    extreme,      ///< one value per channel, of a table
     value,      ///< one value, or one per channel
     table,      ///< (level) or (level, channel)
     line,       ///< (i): what the pixels of a row, a column or a group of columns share

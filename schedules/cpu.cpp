@@ -81,6 +81,8 @@ struct Scheduler {
             Var c = f.args()[1];
             RVar x = f.rvars(0)[0], y = f.rvars(0)[1];
             f.bound(c, 0, channels).update().reorder(c, x, y).unroll(c);
+        } else if (support.role == Role::extreme) {
+            f.bound(f.args()[0], 0, channels).update().atomic().vectorize(f.rvars(0)[0], floats);
         } else if (support.role == Role::reduction) {
             // Lanes of their own until the end.
             RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
@@ -210,6 +212,7 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
             switch (support.role) {
                 case Role::reduction:
                 case Role::histogram:
+                case Role::extreme:
                 case Role::value:
                 case Role::table:
                     schedule.whole_image(support);

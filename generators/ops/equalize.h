@@ -15,26 +15,27 @@ inline OpOutput equalize(const OpInput& in) {
     histogram(level, c) = cast<uint32_t>(0);
     histogram(cast<int>(in.image(c, all.x, all.y)), c) += cast<uint32_t>(1);
 
-    Func below(in.prefix + "below"), topmost(in.prefix + "topmost");
+    Func below(in.prefix + "below"), top(in.prefix + "top"), step(in.prefix + "step"), spread(in.prefix + "spread");
     RDom levels(0, 256, in.prefix + "levels"), rising(1, 255, in.prefix + "rising");
     below(level, c) = cast<uint32_t>(0);
     below(rising, c) = below(rising - 1, c) + histogram(rising - 1, c);
-    topmost(c) = cast<uint32_t>(0);
-    topmost(c) = select(histogram(levels, c) != 0, histogram(levels, c), topmost(c));
+    top(c) = 0;
+    top(c) = max(top(c), select(histogram(levels, c) != 0, levels, 0));
 
-    // A single nonempty bin gives step 0 as well. Integers are divided in double, where quotients of 32 bits never
-    // round up to the next whole number.
-    Func step(in.prefix + "step"), spread(in.prefix + "spread");
+    // A single nonempty bin gives step 0 as well. The quotient in float32, below 512 for levels that occur, is wrong by
+    // one at most.
     Expr total = cast<uint32_t>(in.width) * cast<uint32_t>(in.height);
-    step(c) = (total - topmost(c)) / cast<uint32_t>(255);
-    Expr divisor = cast<double>(max(step(c), cast<uint32_t>(1)));
-    Expr spreaded = cast<int>(min(cast<double>(step(c) / 2 + below(level, c)) / divisor, Expr(255.0)));
-    spread(level, c) = cast<uint8_t>(select(step(c) == 0, level, spreaded));
+    step(c) = (total - histogram(clamp(top(c), 0, 255), c)) / cast<uint32_t>(255);
+    Expr dividend = step(c) / 2 + below(level, c);
+    Expr estimate = cast<uint32_t>(min(cast<float>(dividend) * (1.0f / cast<float>(step(c))), 512.0f));
+    Expr rest = cast<int>(dividend - estimate * step(c));
+    Expr quotient = cast<int>(estimate) + select(rest < 0, -1, rest >= cast<int>(step(c)), 1, 0);
+    spread(level, c) = cast<uint8_t>(select(step(c) == 0, level, min(quotient, 255)));
 
     return look_up(in, spread,
                    {{histogram, Role::histogram},
                     {below, Role::table},
-                    {topmost, Role::value},
+                    {top, Role::extreme},
                     {step, Role::value},
                     {spread, Role::table}});
 }
