@@ -116,7 +116,8 @@ struct Scheduler {
         for (const Support& support : stage.op.support) {
             if (support.role != Role::partial) continue;
             Func f = support.func;
-            f.compute_at(stage.stored, stage.stored.args()[2]).vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
+            f.compute_at(image, image.args()[2]).store_root().fold_storage(f.args()[1], 1);
+            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
         }
     }
 

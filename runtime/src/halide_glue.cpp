@@ -5,12 +5,11 @@
 
 #include <HalideRuntime.h>
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <new>
-#include <utility>
+#include <limits>
 
 namespace halmix {
 
@@ -18,53 +17,55 @@ namespace {
 
 constexpr std::size_t alignment = 128;
 
-/// A pipeline's scratch memory, kept by its thread for the next image. The size stands in front of the block.
-class BlockCache {
+/// A pipeline's scratch memory, kept by its thread for the next image. Blocks follow one another and are free again
+/// when all of them are, which suits pipelines that take none inside loops. What does not fit comes from the system,
+/// and the next time there is room for it.
+class Scratch {
  public:
-    BlockCache() = default;
-    BlockCache(const BlockCache&) = delete;
-    BlockCache& operator=(const BlockCache&) = delete;
-    ~BlockCache() {
-        while (count_ > 0) std::free(blocks_[--count_]);
-    }
+    Scratch() = default;
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    ~Scratch() { std::free(memory_); }
 
-    /// The smallest block that is large enough, or a new one.
     void* take(std::size_t size) {
-        std::size_t best = count_;
-        for (std::size_t i = 0; i < count_; i++) {
-            if (capacity(blocks_[i]) < size) continue;
-            if (best == count_ || capacity(blocks_[i]) < capacity(blocks_[best])) best = i;
-        }
-        std::byte* block = nullptr;
-        if (best < count_) {
-            block = std::exchange(blocks_[best], blocks_[count_ - 1]);
-            count_--;
-        } else {
-            std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-            block = static_cast<std::byte*>(std::aligned_alloc(alignment, alignment + rounded));
+        if (size > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
+        std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+        if (blocks_ == 0 && wanted_ > capacity_) grow();
+        void* block = memory_ + used_;
+        if (rounded > capacity_ - used_) {
+            block = std::aligned_alloc(alignment, rounded);
             if (block == nullptr) return nullptr;
-            capacity(block) = rounded;
+        } else {
+            used_ += rounded;
         }
-        return block + alignment;
+        blocks_++;
+        in_use_ += rounded;
+        wanted_ = std::max(wanted_, in_use_);
+        return block;
     }
 
-    void give(void* pointer) {
-        std::byte* block = static_cast<std::byte*>(pointer) - alignment;
-        if (count_ < blocks_.size()) {
-            blocks_[count_++] = block;
-        } else {
-            std::free(block);
-        }
+    void give(void* block) {
+        auto place = reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(memory_);
+        if (place >= capacity_) std::free(block);
+        if (--blocks_ == 0) used_ = in_use_ = 0;
     }
 
  private:
-    static std::size_t& capacity(std::byte* block) { return *std::launder(reinterpret_cast<std::size_t*>(block)); }
+    void grow() {
+        std::free(memory_);
+        memory_ = static_cast<std::byte*>(std::aligned_alloc(alignment, wanted_));
+        capacity_ = memory_ == nullptr ? 0 : wanted_;
+    }
 
-    std::array<std::byte*, 64> blocks_{};  // more than a pipeline has at a time
-    std::size_t count_ = 0;
+    std::byte* memory_ = nullptr;
+    std::size_t capacity_ = 0;
+    std::size_t used_ = 0;    ///< bytes of the memory
+    std::size_t in_use_ = 0;  ///< bytes taken since no block was in use
+    std::size_t wanted_ = 0;  ///< the most of those
+    std::size_t blocks_ = 0;  ///< in use
 };
 
-thread_local BlockCache block_cache;
+thread_local Scratch scratch;
 thread_local std::string error_message;
 
 }  // namespace
@@ -82,10 +83,10 @@ void halide_error(void* /*user_context*/, const char* message) {
 
 void halide_print(void* /*user_context*/, const char* /*message*/) {}
 
-void* halide_malloc(void* /*user_context*/, std::size_t size) { return halmix::block_cache.take(size); }
+void* halide_malloc(void* /*user_context*/, std::size_t size) { return halmix::scratch.take(size); }
 
 void halide_free(void* /*user_context*/, void* pointer) {
-    if (pointer != nullptr) halmix::block_cache.give(pointer);
+    if (pointer != nullptr) halmix::scratch.give(pointer);
 }
 
 int halide_do_par_for(void* user_context, halide_task_t task, int min, int size, std::uint8_t* closure) {
