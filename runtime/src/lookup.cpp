@@ -5,6 +5,8 @@
 
 #include <HalideRuntime.h>
 
+#include <utility>
+
 namespace halmix {
 
 namespace lookup {
@@ -47,17 +49,23 @@ int look_up_image(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_
         }
         return 0;
     }
-    int channels = out->dim[0].extent, width = out->dim[1].extent, height = out->dim[2].extent;
+    int channels = out->dim[0].extent;
+    std::size_t width = out->dim[1].extent, rows = out->dim[2].extent;
     bool by_channel = table->dimensions == 2 && channels == 3;
-    for (int y = out->dim[2].min; y < out->dim[2].min + height; y++) {
-        int first[3] = {out->dim[0].min, out->dim[1].min, y};
-        const std::uint8_t* from = image->address_of(first);
-        std::uint8_t* to = out->address_of(first);
+    int first[3] = {out->dim[0].min, out->dim[1].min, out->dim[2].min};
+    const std::uint8_t* from = image->address_of(first);
+    std::uint8_t* to = out->address_of(first);
+    // Without gaps all rows are one.
+    std::int64_t row = std::int64_t(width) * channels;
+    if (image->dim[2].stride == row && out->dim[2].stride == row) width *= std::exchange(rows, 1);
+    for (std::size_t y = 0; y < rows; y++) {
         if (by_channel) {
             look_up_rgb(from, to, width, table->host);
         } else {
-            look_up(from, to, std::size_t(width) * channels, table->host);
+            look_up(from, to, width * channels, table->host);
         }
+        from += image->dim[2].stride;
+        to += out->dim[2].stride;
     }
     return 0;
 }
