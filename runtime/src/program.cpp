@@ -36,6 +36,21 @@ void add_tone(Program& program, Function level_to_level) {
     }
 }
 
+/// Adds a shift, or adds it to the one before if no pixel comes back that the other has moved out.
+void add_shift(Program& program, double x, double y, int width, int height) {
+    x = std::clamp<double>(x, -width, width);
+    y = std::clamp<double>(y, -height, height);
+    if (!program.kinds.empty() && program.kinds.back() == Kind::shift) {
+        Params& last = program.params.back();
+        if (last[0] * x >= 0 && last[1] * y >= 0) {
+            last[0] = std::clamp<double>(last[0] + x, -width, width);
+            last[1] = std::clamp<double>(last[1] + y, -height, height);
+            return;
+        }
+    }
+    add_stage(program, Kind::shift, {x, y});
+}
+
 /// Python's round(value, 15): to the nearest decimal, by the exact value.
 double round_to_15_decimals(double value) {
     std::array<char, 32> text;
@@ -116,10 +131,10 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             return add_stage(program, Kind::shear_y, {call.value});
         case Op::translate_x:
             if (call.value == 0) return;
-            return add_stage(program, Kind::shift, {std::clamp<double>(call.value, -width, width), 0});
+            return add_shift(program, call.value, 0, width, height);
         case Op::translate_y:
             if (call.value == 0) return;
-            return add_stage(program, Kind::shift, {0, std::clamp<double>(call.value, -height, height)});
+            return add_shift(program, 0, call.value, width, height);
         case Op::color:
             if (factor == 1 || channels == 1) return;
             return add_stage(program, Kind::color, blend(factor));
