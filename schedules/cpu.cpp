@@ -155,7 +155,8 @@ struct Scheduler {
         Var i = f.args()[0];
         int lanes = f.has_update_definition() ? bytes / 2 : floats;
         f.compute_root().vectorize(i, lanes, TailStrategy::RoundUp);
-        if (f.has_update_definition()) f.update().reorder(f.rvars(0)[0], i).vectorize(i, lanes);
+        if (f.has_update_definition())
+            f.update().reorder(f.rvars(0)[0], i).vectorize(i, lanes).unroll(f.rvars(0)[0], 5);
     }
 
     /// Coordinates, loads and arithmetic each in a loop of their own over a tile, which stays in registers and the

@@ -18,11 +18,11 @@ namespace halmix {
 struct Shear {
     static constexpr int border_ends = 2;
 
-    Halide::Func offset;      ///< f64 (line): how far the line moves
-    Halide::Func whole;       ///< i32 (line): of that, whole pixels
-    Halide::Func step;        ///< u32 (line): the fraction f in units of 2^-32
-    Halide::Func crossing;    ///< u16 (line): not 0 if there is a fraction from f, rounded down to 16 bits, to f
-    Halide::Func distance;    ///< u16 (line): 0 and 1 if one is too close to f
+    Halide::Func offset;     ///< f64 (line): how far the line moves
+    Halide::Func whole;      ///< i32 (line): of that, whole pixels
+    Halide::Func step;       ///< u32 (line): the fraction f in units of 2^-32
+    Halide::Func fractions;  ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
+                             ///< at most 1 if there is one too close to f
     Halide::Func multiplier;  ///< u16 (line): what stands for f in units of 2^-16
 
     /// `extent` is that of the source along the lines.
@@ -30,8 +30,7 @@ struct Shear {
         : offset(in.prefix + "offset"),
           whole(in.prefix + "whole"),
           step(in.prefix + "step"),
-          crossing(in.prefix + "crossing"),
-          distance(in.prefix + "distance"),
+          fractions(in.prefix + "fractions"),
           multiplier(in.prefix + "multiplier"),
           extent(extent) {
         using namespace Halide;
@@ -47,15 +46,14 @@ struct Shear {
         Expr high = cast<uint16_t>(step(line) >> 16), low = cast<uint16_t>(step(line));
         Expr rounded = cast<uint16_t>(difference) * high;
         Expr exact = rounded + mul_shift_right(cast<uint16_t>(difference), low, 16);
-        crossing(line) = cast<uint16_t>(0);
-        crossing(line) = crossing(line) | saturating_sub(rounded - cast<uint16_t>(1), exact);
-        distance(line) = cast<uint16_t>(65535);
-        distance(line) = min(distance(line), exact + cast<uint16_t>(1));
-        multiplier(line) = high + cast<uint16_t>(crossing(line) != 0);
+        fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(65535)};
+        fractions(line) = {fractions(line)[0] | saturating_sub(rounded - cast<uint16_t>(1), exact),
+                           min(fractions(line)[1], exact + cast<uint16_t>(1))};
+        multiplier(line) = high + cast<uint16_t>(fractions(line)[0] != 0);
     }
 
     [[nodiscard]] Halide::Expr risky(const Halide::Expr& line) const {
-        return distance(line) <= Halide::cast<uint16_t>(1);
+        return fractions(line)[1] <= Halide::cast<uint16_t>(1);
     }
 
     /// The level between two neighbours on a line that is not risky.
@@ -96,8 +94,11 @@ struct Shear {
     }
 
     [[nodiscard]] std::vector<Support> support() const {
-        return {{offset, Role::line},   {whole, Role::line},    {step, Role::line},
-                {crossing, Role::line}, {distance, Role::line}, {multiplier, Role::line}};
+        return {{offset, Role::line},
+                {whole, Role::line},
+                {step, Role::line},
+                {fractions, Role::line},
+                {multiplier, Role::line}};
     }
 
  private:
