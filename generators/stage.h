@@ -21,12 +21,13 @@ enum class Role {
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
-    extreme,      ///< one value per channel, of a table
+    extreme,    ///< one value per channel, of a table
     value,      ///< one value, or one per channel
     table,      ///< (level) or (level, channel)
     line,       ///< (i): what the pixels of a row, a column or a group of columns share
     row,        ///< (byte, y): the stage's image by rows, padded, as `rows` read it
     source,     ///< (byte, y): the stage's image, padded, as stencils and warps read it
+    windows,    ///< (byte, y): the result by rows, padded, of `columns`
     partial,    ///< (byte, y): a part of a stencil that several of its pixels share
     // of a warp, by tiles of pixels (i) that lie side by side
     coordinate,   ///< (i, tile, y): where a pixel comes from, the same for its channels

@@ -126,11 +126,7 @@ struct Scheduler {
         Func image = stage.stored;
         Var c = image.args()[0], y = image.args()[2];
         by_bytes(image, stage.op.special);
-        if (image.has_update_definition()) {
-            RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
-            image.update(0).reorder(c, end, y).unroll(c);
-            image.update(1).reorder(c, again, y).unroll(c).vectorize(again, floats / 2, TailStrategy::GuardWithIf);
-        }
+        if (image.has_update_definition()) again(image, y);
         for (const Support& support : stage.op.support) {
             if (support.role != Role::row) continue;
             Func f = support.func;
@@ -141,14 +137,28 @@ struct Scheduler {
         }
     }
 
-    /// Bytes in windows; borders pixel by pixel; columns that are computed again in vectors along them.
+    /// Bytes in windows, and the image from these; borders and columns that are computed again.
     void columns(const ChainStage& stage) const {
         Func image = stage.stored;
-        Var c = image.args()[0], x = image.args()[1], y = image.args()[2], byte("byte");
-        RVar end = image.rvars(0)[0], again = image.rvars(1)[0];
-        image.bound(c, 0, channels).fuse(c, x, byte).vectorize(byte, stage.op.window, TailStrategy::GuardWithIf);
-        image.update(0).reorder(c, x, end).unroll(c);
-        image.update(1).reorder(c, y, again).unroll(c).vectorize(y, floats / 2, TailStrategy::GuardWithIf);
+        by_bytes(image, stage.op.special);
+        again(image, image.args()[1]);
+        for (const Support& support : stage.op.support) {
+            if (support.role != Role::windows) continue;
+            Func f = support.func;
+            f.compute_at(image, image.args()[2]).store_root().fold_storage(f.args()[1], 1);
+            f.vectorize(f.args()[0], stage.op.window, TailStrategy::RoundUp);
+        }
+    }
+
+    /// What is computed again of an image's lines: two pixels, whole lines in vectors along them, what these leave
+    /// over.
+    void again(Func image, const Var& line) const {
+        Var c = image.args()[0];
+        for (int i = 0; i < image.num_update_definitions(); i++) {
+            RVar along = image.rvars(i)[0];
+            image.update(i).never_partition_all().reorder(c, along, line).unroll(c);
+            if (i == 1) image.update(i).vectorize(along, floats / 2, TailStrategy::GuardWithIf);
+        }
     }
 
     void line(Func f) const {

@@ -17,12 +17,13 @@ namespace halmix {
 /// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are `risky`.
 struct Shear {
     static constexpr int border_ends = 2;
+    static constexpr int again_pixels = 8;
 
-    Halide::Func offset;     ///< f64 (line): how far the line moves
-    Halide::Func whole;      ///< i32 (line): of that, whole pixels
-    Halide::Func step;       ///< u32 (line): the fraction f in units of 2^-32
-    Halide::Func fractions;  ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
-                             ///< at most 1 if there is one too close to f
+    Halide::Func offset;      ///< f64 (line): how far the line moves
+    Halide::Func whole;       ///< i32 (line): of that, whole pixels
+    Halide::Func step;        ///< u32 (line): the fraction f in units of 2^-32
+    Halide::Func fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
+                              ///< at most 1 if there is one too close to f
     Halide::Func multiplier;  ///< u16 (line): what stands for f in units of 2^-16
 
     /// `extent` is that of the source along the lines.
@@ -91,6 +92,14 @@ struct Shear {
         Expr between = (source_centre(pixel, line) - Expr(0.5)) - cast<double>(first);
         Expr level = clamp(near + (far - near) * between, Expr(0.0), Expr(255.0));
         return select(inside(pixel, line), cast<uint8_t>(cast<int>(level)), fill);
+    }
+
+    /// Updates the pixels of lines of a length again: in groups of `again_pixels`, then one by one.
+    template <typename Update>
+    static void compute_again(const Halide::Expr& length, const std::string& prefix, const Update& update) {
+        Halide::Expr grouped = length / again_pixels * again_pixels;
+        update(Halide::RDom(0, grouped, prefix + "again"));
+        update(Halide::RDom(grouped, length - grouped, prefix + "rest"));
     }
 
     [[nodiscard]] std::vector<Support> support() const {

@@ -22,10 +22,11 @@ inline OpOutput shear_x(const OpInput& in) {
     border = clamp(border, 0, in.width - 1);
     out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(end), y), in.fill(c));
 
-    RDom again(0, in.width, in.prefix + "again");
-    again.where(shear.risky(y));
     auto source = [&](const Expr& column) { return in.image(c, column, y); };
-    out(c, again, y) = shear.exact_level(again, y, source, in.fill(c));
+    shear.compute_again(in.width, in.prefix, [&](RDom again) {
+        again.where(shear.risky(y));
+        out(c, again, y) = shear.exact_level(again, y, source, in.fill(c));
+    });
 
     std::vector<Support> support = row.support(), of_lines = shear.support();
     support.insert(support.end(), of_lines.begin(), of_lines.end());

@@ -33,16 +33,18 @@ inline OpOutput shear_y(const OpInput& in) {
     bytes(byte, y) = undef<uint8_t>();
     bytes(inner, y) = select(y >= 0 && y < in.height, level, fill(inner));
 
-    Expr at = x * in.channels + c;
-    Expr first = clamp(y + base(at / group), -2 - spread, in.height);
+    Func moved(in.prefix + "moved");
+    Expr first = clamp(y + base(byte / group), -2 - spread, in.height);
     auto neighbour = [&](int further) {
-        Expr level = bytes(at, first + further);
+        Expr level = bytes(byte, first + further);
         for (int row = 1; row <= spread; row++) {
-            level = select(rise(at) >= cast<uint8_t>(row), bytes(at, first + further + row), level);
+            level = select(rise(byte) >= cast<uint8_t>(row), bytes(byte, first + further + row), level);
         }
         return level;
     };
-    out(c, x, y) = Shear::level(neighbour(0), neighbour(1), multiplier(at));
+    moved(byte, y) = Shear::level(neighbour(0), neighbour(1), multiplier(byte));
+    Expr at = x * in.channels + c;
+    out(c, x, y) = moved(at, y);
 
     RDom end(0, Shear::border_ends, in.prefix + "end");
     Expr border = shear.border_pixel(end, x);
@@ -50,15 +52,19 @@ inline OpOutput shear_y(const OpInput& in) {
     border = clamp(border, 0, in.height - 1);
     out(c, x, border) = select(shear.inside(border, x), bytes(at, shear.edge(end)), in.fill(c));
 
-    RDom again(0, in.width, in.prefix + "again");
-    again.where(steep || shear.risky(again));
-    auto source = [&](const Expr& row) { return bytes(again * in.channels + c, row); };
-    out(c, again, y) = shear.exact_level(y, again, source, in.fill(c));
+    auto source = [&](const Expr& row) { return bytes(at, row); };
+    shear.compute_again(in.height, in.prefix, [&](RDom again) {
+        again.where(steep || shear.risky(x));
+        out(c, x, again) = shear.exact_level(again, x, source, in.fill(c));
+    });
 
     std::vector<Support> support = shear.support();
-    support.insert(
-        support.end(),
-        {{multiplier, Role::line}, {base, Role::line}, {rise, Role::line}, {fill, Role::line}, {bytes, Role::source}});
+    support.insert(support.end(), {{multiplier, Role::line},
+                                   {base, Role::line},
+                                   {rise, Role::line},
+                                   {fill, Role::line},
+                                   {bytes, Role::source},
+                                   {moved, Role::windows}});
     return {out, Role::columns, support, group};
 }
 
