@@ -37,6 +37,16 @@ enum class Role {
     tile,         ///< (channel, i, tile, y): the result, of which some pixels are computed once more
 };
 
+/// Updates over `width` x `height` elements: along rows in groups, for vectors, and then what these leave over, so that
+/// no vector needs a mask.
+template <typename Update>
+void update_in_groups(const Halide::Expr& width, const Halide::Expr& height, int group, const std::string& name,
+                      const Update& update) {
+    Halide::Expr grouped = width / group * group;
+    update(Halide::RDom(0, grouped, 0, height, name));
+    update(Halide::RDom(grouped, width - grouped, 0, height, name + "_rest"));
+}
+
 /// What an op is given. Coordinates are (channel, x, y) throughout.
 struct OpInput {
     Halide::Func image;  ///< u8, defined for 0 <= x < width, 0 <= y < height only: ops clamp what they read

@@ -87,6 +87,7 @@ struct Scheduler {
             // Lanes of their own until the end.
             RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
             Var lane("lane"), byte("byte");
+            f.update(1).unscheduled();
             f.update().split(x, xo, xi, f.dimensions() == 0 ? bytes / 2 : bytes, TailStrategy::GuardWithIf);
             if (f.dimensions() == 0) {
                 f.update().atomic().vectorize(xi);

@@ -11,11 +11,12 @@ inline OpOutput autocontrast(const OpInput& in) {
     Var c("c"), level("level");
 
     Func darkest(in.prefix + "darkest"), lightest(in.prefix + "lightest");
-    RDom all(0, in.width, 0, in.height, in.prefix + "all");
     darkest(c) = cast<uint8_t>(255);
-    darkest(c) = min(darkest(c), in.image(c, all.x, all.y));
     lightest(c) = cast<uint8_t>(0);
-    lightest(c) = max(lightest(c), in.image(c, all.x, all.y));
+    update_in_groups(in.width, in.height, 64, in.prefix + "all", [&](const RDom& all) {
+        darkest(c) = min(darkest(c), in.image(c, all.x, all.y));
+        lightest(c) = max(lightest(c), in.image(c, all.x, all.y));
+    });
 
     Func stretch(in.prefix + "stretch");
     Expr low = cast<int>(darkest(c)), high = cast<int>(lightest(c));

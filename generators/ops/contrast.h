@@ -10,9 +10,9 @@ inline OpOutput contrast(const OpInput& in) {
     Var c("c"), x("x"), y("y");
 
     Func sum(in.prefix + "sum"), mean(in.prefix + "mean");
-    RDom all(0, in.width, 0, in.height, in.prefix + "all");
     sum() = cast<uint64_t>(0);
-    sum() += cast<uint64_t>(luminance(in, all.x, all.y));
+    update_in_groups(in.width, in.height, 32, in.prefix + "all",
+                     [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
     Expr count = cast<uint64_t>(in.width) * cast<uint64_t>(in.height);
     mean() = cast<uint8_t>((2 * sum() + count) / (2 * count));
 

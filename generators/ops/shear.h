@@ -17,7 +17,7 @@ namespace halmix {
 /// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are `risky`.
 struct Shear {
     static constexpr int border_ends = 2;
-    static constexpr int again_pixels = 8;
+    static constexpr int group = 8;  ///< pixels of a line that are computed again at a time
 
     Halide::Func offset;      ///< f64 (line): how far the line moves
     Halide::Func whole;       ///< i32 (line): of that, whole pixels
@@ -92,14 +92,6 @@ struct Shear {
         Expr between = (source_centre(pixel, line) - Expr(0.5)) - cast<double>(first);
         Expr level = clamp(near + (far - near) * between, Expr(0.0), Expr(255.0));
         return select(inside(pixel, line), cast<uint8_t>(cast<int>(level)), fill);
-    }
-
-    /// Updates the pixels of lines of a length again: in groups of `again_pixels`, then one by one.
-    template <typename Update>
-    static void compute_again(const Halide::Expr& length, const std::string& prefix, const Update& update) {
-        Halide::Expr grouped = length / again_pixels * again_pixels;
-        update(Halide::RDom(0, grouped, prefix + "again"));
-        update(Halide::RDom(grouped, length - grouped, prefix + "rest"));
     }
 
     [[nodiscard]] std::vector<Support> support() const {

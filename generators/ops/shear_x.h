@@ -23,9 +23,9 @@ inline OpOutput shear_x(const OpInput& in) {
     out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(end), y), in.fill(c));
 
     auto source = [&](const Expr& column) { return in.image(c, column, y); };
-    shear.compute_again(in.width, in.prefix, [&](RDom again) {
+    update_in_groups(in.width, 1, Shear::group, in.prefix + "again", [&](RDom again) {
         again.where(shear.risky(y));
-        out(c, again, y) = shear.exact_level(again, y, source, in.fill(c));
+        out(c, again.x, y) = shear.exact_level(again.x, y, source, in.fill(c));
     });
 
     std::vector<Support> support = row.support(), of_lines = shear.support();

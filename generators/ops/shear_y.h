@@ -53,9 +53,9 @@ inline OpOutput shear_y(const OpInput& in) {
     out(c, x, border) = select(shear.inside(border, x), bytes(at, shear.edge(end)), in.fill(c));
 
     auto source = [&](const Expr& row) { return bytes(at, row); };
-    shear.compute_again(in.height, in.prefix, [&](RDom again) {
+    update_in_groups(in.height, 1, Shear::group, in.prefix + "again", [&](RDom again) {
         again.where(steep || shear.risky(x));
-        out(c, x, again) = shear.exact_level(again, x, source, in.fill(c));
+        out(c, x, again.x) = shear.exact_level(again.x, x, source, in.fill(c));
     });
 
     std::vector<Support> support = shear.support();
