@@ -15,7 +15,7 @@ class MixGenerator : public Generator<MixGenerator> {
     Output<Buffer<uint8_t, 2>> dst{"dst"};  ///< (byte, y)
 
     void generate() {
-        RDom k(0, chains.dim(2).extent(), "k");
+        k = RDom(0, chains.dim(2).extent(), "k");
         combination(x, y) = 0.0f;
         combination(x, y) += weights(k) * cast<float>(chains(x, y, k));
         Expr mixed = (1.0f - mix) * cast<float>(original(x, y)) + mix * combination(x, y);
@@ -36,11 +36,13 @@ class MixGenerator : public Generator<MixGenerator> {
         Var xo("xo"), xi("xi");
         Func(dst).split(x, xo, xi, block, TailStrategy::GuardWithIf).vectorize(xi);
         combination.compute_at(Func(dst), xi);
+        combination.update().specialize(chains.dim(2).extent() == 3).unroll(k, 3);
     }
 
  private:
     Var x{"x"}, y{"y"};
     Func combination{"combination"};
+    RDom k;
 };
 
 }  // namespace
