@@ -9,25 +9,24 @@ namespace halmix {
 
 /// How a Func reads what it is made from: all that a schedule may know about it.
 enum class Role {
-    // images
-    pixels,   ///< the same pixel
+    // images; rows are read from the first to the last
+    pixels,   ///< pixels of the same row
     bytes,    ///< the same byte
     lookup,   ///< the same pixel, through a table; on targets with an extern stage for it, that stage
     stencil,  ///< pixels close by
-    moved,    ///< the pixels of a row from another place in a row, in order
-    rows,     ///< the same by bytes; then a few pixels of each row, then some rows once more
-    columns,  ///< the pixels of a column from another place in it, in windows; then the same by columns
+    rows,     ///< pixels of one row, side by side; perhaps then two of each row and some rows once more
+    columns,  ///< pixels of one column, one after another; then two of each column and some columns once more
     warp,     ///< pixels from anywhere, by tiles
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
-    extreme,    ///< one value per channel, of a table
+    extreme,    ///< a table, into one value per channel
     value,      ///< one value, or one per channel
     table,      ///< (level) or (level, channel)
     line,       ///< (i): what the pixels of a row, a column or a group of columns share
-    row,        ///< (byte, y): the stage's image by rows, padded, as `rows` read it
-    source,     ///< (byte, y): the stage's image, padded, as stencils and warps read it
-    windows,    ///< (byte, y): the result by rows, padded, of `columns`
+    row,        ///< (byte, y): the image by rows, padded, each read by one row of `rows`
+    source,     ///< (byte, y) or (byte): the image by rows, padded, as stencils, columns and warps read it
+    windows,    ///< (byte, y): the result of `columns` by rows, padded
     partial,    ///< (byte, y): a part of a stencil that several of its pixels share
     // of a warp, by tiles of pixels (i) that lie side by side
     coordinate,   ///< (i, tile, y): where a pixel comes from, the same for its channels
@@ -72,8 +71,7 @@ struct OpOutput {
     Halide::Func image;
     Role role;
     std::vector<Support> support = {};
-    int window =
-        0;  ///< of `columns`, the bytes of a row that are read from the same few rows; of a warp, a tile's pixels
+    int window = 0;  ///< bytes of a row that read the same few rows, for `columns`; pixels of a tile, for `warp`
     Halide::Expr special = {};  ///< a condition, if defined, under which the result takes fewer operations
 };
 
