@@ -12,7 +12,8 @@
 //             threads                                 images as asked for in each block
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
-// `warm_up` others. `faults` (page faults) and `allocations` are per timed image.
+// `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `targets` too, all
+// that this machine has.
 
 #include <HalideBuffer.h>
 #include <halmix/halmix.h>
@@ -171,8 +172,13 @@ json answer(const json& request, const halmix::Engine& engine) {
     std::string job = request.at("job");
     if (job == "about") {
         std::string target(engine.target().name);
+        json available = json::array();
+        for (const halmix::TargetInfo& info : halmix::targets()) {
+            if (info.available) available.push_back(info.name);
+        }
         return {{"jobs", {"chain", "mix", "augmix", "throughput"}},
                 {"target", target},
+                {"targets", available},
                 {"versions",
                  {{"pipelines", std::size(halmix::pipeline_rows)}, {"target", target + " (" + engine.reason() + ")"}}}};
     }

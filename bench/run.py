@@ -81,6 +81,12 @@ class Worker:
         self._process.communicate()
 
 
+def start_halmix(name, preset, target, core, jobs=None):
+    """The halmix of a preset, on a target or the best one."""
+    environment = {"HALMIX_TARGET": target} if target else {}
+    return Worker(name, [ROOT / "build" / preset / "halmix_bench"], environment, core, jobs)
+
+
 def start_peers(options, cores):
     for option in options:
         name, module, group = PEERS[option]
@@ -102,9 +108,15 @@ class Job(NamedTuple):
     cores: frozenset  # it may run on
 
 
+def ops_of(text):
+    """Such as "color=2,equalize", as a request has them."""
+    calls = [call.partition("=") for call in text.split(",")]
+    return [{"op": op, "value": json.loads(value)} if value else {"op": op} for op, _, value in calls]
+
+
 def chains(width, height):
-    """(name, ops) of every op with a middling value, factors below and above 1, and of a few chains."""
-    calls = [
+    """Every op with a middling value, factors below and above 1, and a few chains."""
+    return [
         *("autocontrast", "equalize", "posterize=4", "solarize=218", "rotate=4", "rotate=-4"),
         *("shear_x=0.045", "shear_y=0.045", f"translate_x={width // 20}", f"translate_y={height // 20}"),
         *("color=0.87", "color=2", "contrast=0.87", "contrast=2"),
@@ -114,17 +126,14 @@ def chains(width, height):
         "equalize,shear_x=0.045,contrast=2",
         f"sharpness=2,translate_x={width // 20},autocontrast",
     ]
-    for text in calls:
-        ops = [call.partition("=") for call in text.split(",")]
-        yield text, [{"op": op, "value": json.loads(value)} if value else {"op": op} for op, _, value in ops]
 
 
 def jobs(sizes, core, cores):
     for size in sizes:
         images = {"policy": POLICY, "warm_up": WARM_UP, "images": SIZES[size]}
         yield Job("augmix", size, "AugMix", images, core)
-        for name, ops in chains(*map(int, size.split("x"))):
-            yield Job("chain", size, name, {"ops": ops, **BLOCKS}, core)
+        for text in chains(*map(int, size.split("x"))):
+            yield Job("chain", size, text, {"ops": ops_of(text), **BLOCKS}, core)
         yield Job("mix", size, "mix", BLOCKS, core)
         for threads in sorted({1, len(cores)}):
             yield Job("throughput", size, f"{threads}", {**images, "threads": threads, "blocks": 3}, cores)
@@ -198,34 +207,40 @@ def file_stem(results):
     return f"{results['date']}-{hardware}-{results['target']}"
 
 
+def measuring_options(cores, rounds):
+    """What scripts/bench and scripts/choose_sequences have in common."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often each time is taken (%(default)s)")
+    parser.add_argument("--core", type=int, default=max(cores), choices=cores, help="for all but threads (%(default)s)")
+    parser.add_argument(
+        "--image", type=pathlib.Path, default=ROOT / "data" / "chelsea.jpg", help="a photo (data/chelsea.jpg)"
+    )
+    return parser
+
+
 def main():
     cores = frozenset(os.sched_getaffinity(0))
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, epilog="All times are microseconds.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description=__doc__,
+        epilog="All times are microseconds.",
+        parents=[measuring_options(cores, rounds=5)],
+    )
     parser.add_argument(
         "--quick", action="store_true", help="only beside Composer on Pillow, not at 1024x768: two minutes"
     )
     parser.add_argument("--sizes", nargs="+", choices=SIZES, metavar="WxH", help=f"of {', '.join(SIZES)} (all)")
     parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="NAME", help=f"of {', '.join(PEERS)} (all)")
     parser.add_argument("--target", help="what halmix runs on (the best one; halmix targets lists them)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each time is taken (%(default)s)")
-    parser.add_argument("--core", type=int, default=max(cores), choices=cores, help="for all but threads (%(default)s)")
-    parser.add_argument(
-        "--image", type=pathlib.Path, default=ROOT / "data" / "chelsea.jpg", help="a photo (data/chelsea.jpg)"
-    )
     parser.add_argument("--keep", action="store_true", help="write to bench/results/, not to out/bench.*")
     options = parser.parse_args()
     sizes = options.sizes or (list(SIZES)[:3] if options.quick else list(SIZES))
     peers = options.peers if options.peers is not None else ["composer"] if options.quick else list(PEERS)
 
     core = frozenset({options.core})
-    environment = {"HALMIX_TARGET": options.target} if options.target else {}
-
-    def start(name, preset, **members):
-        return Worker(name, [ROOT / "build" / preset / "halmix_bench"], environment, core, **members)
-
     try:
-        halmix = start("halmix", "release")
-        step_by_step = start(report.STEP_BY_STEP, "single", jobs=("augmix", "chain"))
+        halmix = start_halmix("halmix", "release", options.target, core)
+        step_by_step = start_halmix(report.STEP_BY_STEP, "single", options.target, core, jobs=("augmix", "chain"))
     except RuntimeError:
         sys.exit(1)  # it has said why
     workers = [halmix, step_by_step, *start_peers(peers, core)]

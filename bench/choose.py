@@ -1,0 +1,137 @@
+"""Finds the pairs of kinds that pay as one pipeline and writes the list of them; docs/benchmarks.md explains it."""
+
+import argparse
+import datetime
+import itertools
+import os
+import pathlib
+import statistics
+import sys
+
+from PIL import Image
+
+import run
+
+SIZES = ("32x32", "224x224", "512x512")
+BLOCKS = {"blocks": 5, "block_us": 1000}
+MEAN, LOWEST = 1.015, 0.95  # a pair that has at least these, over all sizes and at each, pays
+
+HEADER = """\
+# The pairs that pay as one pipeline, for HALMIX_CATALOGUE=measured. Written by scripts/choose_sequences: {date}, halmix
+# {commit}, {targets} of {processor}.
+#
+# Behind each stands how many times as long it takes step by step: the geometric mean, and the means over these targets
+# at {sizes}. It pays if the first is at least {mean} and none of the others is below {lowest}.
+
+"""
+
+
+def calls(width, height):
+    """Two calls of every kind, with values that are not round."""
+    return [
+        ("brightness=0.8712345", "solarize=219"),
+        ("autocontrast", "autocontrast"),
+        ("equalize", "equalize"),
+        ("contrast=0.8712345", "contrast=1.6543"),
+        ("color=0.8712345", "color=1.6543"),
+        ("sharpness=0.8712345", "sharpness=1.6543"),
+        (f"translate_x={width // 20}", f"translate_y=-{height // 20}"),
+        ("shear_x=0.0437129", "shear_x=-0.071"),
+        ("shear_y=0.0437129", "shear_y=-0.071"),
+        ("rotate=7.3", "rotate=-8.7"),
+    ]
+
+
+def jobs(core):
+    """Two chains of every pair."""
+    for size in SIZES:
+        for first, second in itertools.product(calls(*map(int, size.split("x"))), repeat=2):
+            for text in dict.fromkeys((f"{first[0]},{second[1]}", f"{first[1]},{second[0]}")):
+                yield run.Job("chain", size, text, {"ops": run.ops_of(text), **BLOCKS}, core)
+
+
+def ratios(replies, workers):
+    """Of every pair and at each size how many times as long it takes step by step as fused, the mean over the targets.
+    The names of the pipelines that were run say which pair a chain is."""
+    times = {}  # pair, size, target -> of each chain, both times: the quickest, for what disturbs only ever adds
+    asked = dict.fromkeys(key[:3] for key in replies)
+    for (kind, size, name), (target, builds) in itertools.product(asked, workers.items()):
+        both = [replies[kind, size, name, worker.name] for worker in builds]
+        single, fused = (rounds[0]["pipelines"] for rounds in both)
+        if len(fused) < len(single):
+            pair = "+".join(pipeline.removesuffix("_c3") for pipeline in single)
+            quickest = [min(min(reply["us"]) for reply in rounds) for rounds in both]
+            times.setdefault((pair, size, target), []).append(quickest)
+    at_targets = {}
+    for (pair, size, _), chains in times.items():
+        single, fused = map(sum, zip(*chains))
+        at_targets.setdefault(pair, {}).setdefault(size, []).append(single / fused)
+    return {pair: [statistics.geometric_mean(at_targets[pair][size]) for size in SIZES] for pair in at_targets}
+
+
+def targets(core):
+    """All that halmix can run on here."""
+    worker = run.start_halmix("single", "single", None, core)
+    worker.end()
+    return worker.about["targets"]
+
+
+def start(target, core):
+    return [run.start_halmix(f"{preset} {target}", preset, target, core) for preset in ("single", "pairs")]
+
+
+def listing(found, **header):
+    """The list, best first, with those that do not pay as comments; and how many do."""
+    lines = {True: [], False: []}
+    width = max(map(len, found))
+    for pair in sorted(found, key=lambda pair: statistics.geometric_mean(found[pair]), reverse=True):
+        mean = statistics.geometric_mean(found[pair])
+        at_sizes = " ".join(f"{ratio:.2f}" for ratio in found[pair])
+        lines[mean >= MEAN and min(found[pair]) >= LOWEST].append(f"{pair:<{width}}  # {mean:.3f}: {at_sizes}\n")
+    header = HEADER.format(sizes=", ".join(SIZES), mean=MEAN, lowest=LOWEST, **header)
+    text = [header, *lines[True], "\n# These do not:\n", *(f"# {line}" for line in lines[False])]
+    return "".join(text), len(lines[True])
+
+
+def main():
+    cores = frozenset(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(
+        prog="scripts/choose_sequences", description=__doc__, parents=[run.measuring_options(cores, rounds=4)]
+    )
+    parser.add_argument("--targets", nargs="+", metavar="NAME", help="for which it is to pay (all of this machine)")
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=run.ROOT / "generators" / "measured_sequences.txt",
+        metavar="FILE",
+        help="the list to write (generators/measured_sequences.txt, which is the default catalogue)",
+    )
+    options = parser.parse_args()
+    core = frozenset({options.core})
+
+    try:
+        workers = {target: start(target, core) for target in options.targets or targets(core)}
+    except RuntimeError:
+        sys.exit(1)  # it has said why
+    photo = Image.open(options.image).convert("RGB")
+    replies = run.measure(list(itertools.chain(*workers.values())), photo, list(jobs(core)), options.rounds)
+    single, pairs = next(iter(workers.values()))
+    for worker in itertools.chain(*workers.values()):
+        worker.end()
+    found = ratios(replies, workers)
+    compiled = pairs.about["versions"]["pipelines"] - single.about["versions"]["pipelines"]
+    if len(found) != compiled:
+        sys.exit(f"choose_sequences: {compiled} pairs are compiled, {len(found)} were run: calls() in bench/choose.py")
+    text, paying = listing(
+        found,
+        date=datetime.date.today().isoformat(),
+        commit=run.commit(),
+        targets=" and ".join(workers),
+        processor=run.processor(),
+    )
+    options.out.write_text(text)
+    print(f"choose_sequences: {paying} of {len(found)} pairs pay; written: {options.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
