@@ -67,9 +67,15 @@ def test_lists_that_are_refused(text, message, tmp_path):
         sequences(tmp_path, "list.txt")
 
 
+def test_measured_list(tmp_path):
+    listed = sequences(tmp_path, "measured")
+    assert listed == sequences(tmp_path, ROOT / "generators" / "measured_sequences.txt")
+    assert set(sequences(tmp_path, "single")) < set(listed) < set(sequences(tmp_path, "pairs"))
+
+
 @pytest.mark.parametrize("catalogue", ["", "triples", "single;pairs", "."])
 def test_values_that_are_refused(catalogue, tmp_path):
-    with pytest.raises(ValueError, match=f'"{re.escape(catalogue)}" is not single, pairs or full'):
+    with pytest.raises(ValueError, match=f'"{re.escape(catalogue)}" is not measured, single, pairs or full'):
         sequences(tmp_path, catalogue)
 
 
