@@ -35,7 +35,7 @@ def calls(width, height):
         ("contrast=0.8712345", "contrast=1.6543"),
         ("color=0.8712345", "color=1.6543"),
         ("sharpness=0.8712345", "sharpness=1.6543"),
-        (f"translate_x={width // 20}", f"translate_y=-{height // 20}"),
+        (f"translate_x={width // 20}", f"translate_x=-{width // 20}"),  # which lowering does not make one
         ("shear_x=0.0437129", "shear_x=-0.071"),
         ("shear_y=0.0437129", "shear_y=-0.071"),
         ("rotate=7.3", "rotate=-8.7"),
