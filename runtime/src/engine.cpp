@@ -2,6 +2,7 @@
 
 #include <HalideRuntime.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -156,6 +157,15 @@ void check(int status, std::string_view pipeline) {
     throw Error(Status::pipeline_failed, std::string(pipeline) + ": " + last_pipeline_error());
 }
 
+/// Room for the scratch memory of any pipeline, or of most: each stage has its image twice at most, padded, and tables
+/// by row and column. Huge images do without, since a pipeline rarely takes that much.
+void reserve_scratch_for(const ImageView& image) {
+    constexpr std::size_t enough = std::size_t{64} << 20;
+    std::size_t row = std::size_t(image.width) * image.channels + 256, rows = std::size_t(image.height) + 16;
+    std::size_t stage = 2 * row * rows + 64 * (row + rows) + 16384;
+    reserve_scratch(std::min(enough, stage * longest_sequence));
+}
+
 /// Runs a lowered chain. `out` and `scratch` overlap neither each other nor `in`.
 void run_program(const Program& program, std::size_t target, const Fill& fill, const ImageView& in,
                  const MutableImageView& out, const MutableImageView& scratch) {
@@ -193,6 +203,7 @@ void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, 
     check_ops(ops);
     check_images(in, out);
     std::size_t size = std::size_t(in.width) * in.height * in.channels;
+    reserve_scratch_for(in);
     std::uint8_t* memory = workspace.reserve(2, size);
     auto slot = [&](std::size_t k) { return MutableImageView(memory + k * size, in.width, in.height, in.channels); };
     lower(ops, in.width, in.height, in.channels, workspace.program);
@@ -214,6 +225,7 @@ void Engine::run(const Plan& plan, ImageView in, MutableImageView out) const {
     }
     std::size_t size = std::size_t(in.width) * in.height * in.channels;
     std::size_t count = plan.chains.size();
+    reserve_scratch_for(in);
     std::uint8_t* memory = workspace.reserve(count + 1, size);
     auto slot = [&](std::size_t k) { return MutableImageView(memory + k * size, in.width, in.height, in.channels); };
     workspace.weights.clear();

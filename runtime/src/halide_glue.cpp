@@ -27,9 +27,15 @@ class Scratch {
     Scratch& operator=(const Scratch&) = delete;
     ~Scratch() { std::free(memory_); }
 
+    /// To be called while no block is in use.
+    void reserve(std::size_t size) {
+        wanted_ = std::max(wanted_, size);
+        if (wanted_ > capacity_) grow();
+    }
+
     void* take(std::size_t size) {
         if (size > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
-        std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+        std::size_t rounded = round_up(size);
         if (blocks_ == 0 && wanted_ > capacity_) grow();
         void* block = memory_ + used_;
         if (rounded > capacity_ - used_) {
@@ -51,10 +57,14 @@ class Scratch {
     }
 
  private:
+    static std::size_t round_up(std::size_t size) { return (size + alignment - 1) / alignment * alignment; }
+
     void grow() {
         std::free(memory_);
+        wanted_ = round_up(wanted_);
         memory_ = static_cast<std::byte*>(std::aligned_alloc(alignment, wanted_));
         capacity_ = memory_ == nullptr ? 0 : wanted_;
+        std::fill_n(memory_, capacity_, std::byte{});  // or its pages would be new when they are first needed
     }
 
     std::byte* memory_ = nullptr;
@@ -71,6 +81,8 @@ thread_local std::string error_message;
 }  // namespace
 
 const std::string& last_pipeline_error() { return error_message; }
+
+void reserve_scratch(std::size_t bytes) { scratch.reserve(bytes); }
 
 }  // namespace halmix
 

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace halmix {
 
 /// The message of the last error a pipeline reported on this thread.
 const std::string& last_pipeline_error();
+
+/// Makes room for a pipeline's scratch memory on this thread, touched, so that none is taken later.
+void reserve_scratch(std::size_t bytes);
 
 }  // namespace halmix

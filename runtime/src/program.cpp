@@ -171,7 +171,7 @@ void choose_steps(Program& program, int channels) {
     for (int i = count - 1; i >= 0; i--) {
         fewest[i] = max_depth + 1;
         Sequence sequence = 0;
-        for (int end = i + 1; end <= std::min(count, i + max_sequence_length); end++) {
+        for (int end = i + 1; end <= std::min(count, i + longest_sequence); end++) {
             sequence = append(sequence, program.kinds[end - 1]);
             const PipelineRow* pipeline = find_pipeline(sequence, channels);
             if (pipeline != nullptr && fewest[end] + 1 <= fewest[i]) {
