@@ -157,8 +157,12 @@ struct Scheduler {
         Var c = image.args()[0];
         for (int i = 0; i < image.num_update_definitions(); i++) {
             RVar along = image.rvars(i)[0];
-            image.update(i).never_partition_all().reorder(c, along, line).unroll(c);
-            if (i == 1) image.update(i).vectorize(along, floats / 2, TailStrategy::GuardWithIf);
+            Stage update = image.update(i).reorder(c, along, line).unroll(c);
+            if (i == 1) {
+                update.vectorize(along, floats / 2, TailStrategy::GuardWithIf);
+            } else {
+                update.never_partition_all();
+            }
         }
     }
 
