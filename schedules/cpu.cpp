@@ -29,6 +29,11 @@ struct Scheduler {
         return std::nullopt;
     }
 
+    /// A row whenever a loop needs it, in the place of the one before.
+    static void row_by_row(Func f, const LoopLevel& loop) {
+        f.compute_at(loop).store_root().fold_storage(f.args().back(), 1);
+    }
+
     /// A stage's result is computed as the next stage needs it, a row at a time in the first cache, where both allow
     /// that, or else as a whole.
     void place(const ChainStage& stage, const ChainStage& next) {
@@ -40,7 +45,7 @@ struct Scheduler {
         // All of it, or all of a row, which Halide cannot tell from how the next stage reads it.
         image.bound(image.args()[0], 0, channels).bound(image.args()[1], 0, width);
         if (by_rows && row) {
-            image.compute_at(*row).store_root().fold_storage(image.args()[2], 1);
+            row_by_row(image, *row);
         } else {
             image.compute_root();
         }
@@ -117,7 +122,7 @@ struct Scheduler {
         for (const Support& support : stage.op.support) {
             if (support.role != Role::partial) continue;
             Func f = support.func;
-            f.compute_at(image, image.args()[2]).store_root().fold_storage(f.args()[1], 1);
+            row_by_row(f, {image, image.args()[2]});
             f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
         }
     }
@@ -131,9 +136,8 @@ struct Scheduler {
         for (const Support& support : stage.op.support) {
             if (support.role != Role::row) continue;
             Func f = support.func;
-            Var byte = f.args()[0], row = f.args()[1];
-            f.compute_at(image, y).store_root().fold_storage(row, 1);
-            f.vectorize(byte, bytes, TailStrategy::RoundUp);
+            row_by_row(f, {image, y});
+            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
             f.update().vectorize(f.rvars(0)[0], bytes, TailStrategy::GuardWithIf);
         }
     }
@@ -146,7 +150,7 @@ struct Scheduler {
         for (const Support& support : stage.op.support) {
             if (support.role != Role::windows) continue;
             Func f = support.func;
-            f.compute_at(image, image.args()[2]).store_root().fold_storage(f.args()[1], 1);
+            row_by_row(f, {image, image.args()[2]});
             f.vectorize(f.args()[0], stage.op.window, TailStrategy::RoundUp);
         }
     }

@@ -4,17 +4,24 @@
 
 namespace halmix {
 
+/// The fill colour by bytes, (byte), whatever channel they are of.
+inline Halide::Func fill_by_bytes(const OpInput& in) {
+    Halide::Var byte("byte");
+    Halide::Func fill(in.prefix + "fill");
+    fill(byte) = in.fill(byte % in.channels);
+    return fill;
+}
+
 /// Rows of bytes with fill on both sides, as far as they are read: what lies outside comes out as fill by itself.
 struct FilledRow {
     Halide::Func fill;   ///< u8 (byte)
     Halide::Func bytes;  ///< u8 (byte, y): row `row` of the stage's image, or fill if the image has no such row
 
-    FilledRow(const OpInput& in, const Halide::Expr& row) : fill(in.prefix + "fill"), bytes(in.prefix + "bytes") {
+    FilledRow(const OpInput& in, const Halide::Expr& row) : fill(fill_by_bytes(in)), bytes(in.prefix + "bytes") {
         using namespace Halide;
         Var byte("byte"), y("y");
         RDom inner(0, in.width * in.channels, in.prefix + "inner");
         inner.where(row >= 0 && row < in.height);
-        fill(byte) = in.fill(byte % in.channels);
         bytes(byte, y) = fill(byte);
         bytes(inner, y) = in.image(inner % in.channels, inner / in.channels, clamp(row, 0, in.height - 1));
     }

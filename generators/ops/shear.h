@@ -77,8 +77,7 @@ struct Shear {
 
     /// Whether Pillow finds the centre of a line's pixel inside the source.
     [[nodiscard]] Halide::Expr inside(const Halide::Expr& pixel, const Halide::Expr& line) const {
-        using namespace Halide;
-        return source_centre(pixel, line) >= Expr(0.0) && source_centre(pixel, line) < cast<double>(extent);
+        return lies_inside(source_centre(pixel, line), extent);
     }
 
     /// Pillow's level for a line's pixel; `source(i)` is the source's level at i along the line.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "generators/ops/filled_row.h"
 #include "generators/ops/shear.h"
 
 namespace halmix {
@@ -26,10 +27,9 @@ inline OpOutput shear_y(const OpInput& in) {
     rise(byte) = cast<uint8_t>(whole(byte) - base(byte / group));
 
     // Rows of bytes with rows of fill above and below, so that what lies outside comes out as fill by itself.
-    Func bytes(in.prefix + "bytes"), fill(in.prefix + "fill"), out(in.prefix + "out");
+    Func bytes(in.prefix + "bytes"), fill = fill_by_bytes(in), out(in.prefix + "out");
     RDom inner(0, in.width * in.channels, in.prefix + "inner");
     Expr level = in.image(inner % in.channels, inner / in.channels, clamp(y, 0, in.height - 1));
-    fill(byte) = in.fill(byte % in.channels);
     bytes(byte, y) = undef<uint8_t>();
     bytes(inner, y) = select(y >= 0 && y < in.height, level, fill(inner));
 

@@ -13,6 +13,11 @@ inline Halide::Expr unbounded(const Halide::Expr& index) {
     return Halide::reinterpret<int32_t>(Halide::cast<uint32_t>(index));
 }
 
+/// Whether a coordinate lies in a source of that extent, as Pillow compares.
+inline Halide::Expr lies_inside(const Halide::Expr& coordinate, const Halide::Expr& extent) {
+    return coordinate >= Halide::Expr(0.0) && coordinate < Halide::cast<double>(extent);
+}
+
 /// One coordinate of where Pillow's AFFINE takes the centre of an output pixel, in double as Pillow has it.
 struct Axis {
     Halide::Expr along_x, along_y, origin;
@@ -20,11 +25,6 @@ struct Axis {
 
     [[nodiscard]] Halide::Expr operator()(const Halide::Expr& x, const Halide::Expr& y) const {
         return (along_x * centre(x) + along_y * centre(y)) + origin;
-    }
-
-    /// Whether a coordinate lies in the source.
-    [[nodiscard]] Halide::Expr inside(const Halide::Expr& coordinate) const {
-        return coordinate >= Halide::Expr(0.0) && coordinate < Halide::cast<double>(extent);
     }
 };
 
@@ -54,7 +54,8 @@ Halide::Expr exact_bilinear(const Axis& across, const Axis& down, const Halide::
     };
     Expr first = between(below.near), second = between(below.far);
     Expr level = first + (second - first) * below.fraction;
-    return select(across.inside(column) && down.inside(row), cast<uint8_t>(cast<int>(level)), fill);
+    return select(lies_inside(column, across.extent) && lies_inside(row, down.extent), cast<uint8_t>(cast<int>(level)),
+                  fill);
 }
 
 }  // namespace halmix

@@ -158,13 +158,31 @@ void check(int status, std::string_view pipeline) {
 }
 
 /// Room for the scratch memory of any pipeline, or of most: each stage has its image twice at most, padded, and tables
-/// by row and column. Huge images do without, since a pipeline rarely takes that much.
+/// by row and column. For huge images it is less, and pipelines take the rest when they need it.
 void reserve_scratch_for(const ImageView& image) {
     constexpr std::size_t enough = std::size_t{64} << 20;
     std::size_t row = std::size_t(image.width) * image.channels + 256, rows = std::size_t(image.height) + 16;
     std::size_t stage = 2 * row * rows + 64 * (row + rows) + 16384;
     reserve_scratch(std::min(enough, stage * longest_sequence));
 }
+
+/// Images of one size in this thread's memory, one after another, and room for what pipelines on them need.
+struct Slots {
+    Slots(const ImageView& like, std::size_t count)
+        : width(like.width),
+          height(like.height),
+          channels(like.channels),
+          size(std::size_t(width) * height * channels),
+          memory(workspace.reserve(count, size)) {
+        reserve_scratch_for(like);
+    }
+
+    MutableImageView operator[](std::size_t k) const { return {memory + k * size, width, height, channels}; }
+
+    int width, height, channels;
+    std::size_t size;
+    std::uint8_t* memory;
+};
 
 /// Runs a lowered chain. `out` and `scratch` overlap neither each other nor `in`.
 void run_program(const Program& program, std::size_t target, const Fill& fill, const ImageView& in,
@@ -202,16 +220,13 @@ Engine::Engine(std::string_view target) {
 void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, MutableImageView out) const {
     check_ops(ops);
     check_images(in, out);
-    std::size_t size = std::size_t(in.width) * in.height * in.channels;
-    reserve_scratch_for(in);
-    std::uint8_t* memory = workspace.reserve(2, size);
-    auto slot = [&](std::size_t k) { return MutableImageView(memory + k * size, in.width, in.height, in.channels); };
+    Slots slots(in, 2);
     lower(ops, in.width, in.height, in.channels, workspace.program);
     if (overlap(in, out)) {
-        run_program(workspace.program, index_, fill, in, slot(0), slot(1));
-        copy(slot(0), out);
+        run_program(workspace.program, index_, fill, in, slots[0], slots[1]);
+        copy(slots[0], out);
     } else {
-        run_program(workspace.program, index_, fill, in, out, slot(0));
+        run_program(workspace.program, index_, fill, in, out, slots[0]);
     }
 }
 
@@ -223,27 +238,24 @@ void Engine::run(const Plan& plan, ImageView in, MutableImageView out) const {
                                           std::to_string(plan.height) + " pixels; this one has " +
                                           std::to_string(in.width) + "x" + std::to_string(in.height));
     }
-    std::size_t size = std::size_t(in.width) * in.height * in.channels;
     std::size_t count = plan.chains.size();
-    reserve_scratch_for(in);
-    std::uint8_t* memory = workspace.reserve(count + 1, size);
-    auto slot = [&](std::size_t k) { return MutableImageView(memory + k * size, in.width, in.height, in.channels); };
+    Slots slots(in, count + 1);
     workspace.weights.clear();
     for (std::size_t k = 0; k < count; k++) {
         const Chain& chain = plan.chains[k];
         workspace.weights.push_back(chain.weight);
         lower(chain.ops, in.width, in.height, in.channels, workspace.program);
-        run_program(workspace.program, index_, plan.fill, in, slot(k), slot(count));
+        run_program(workspace.program, index_, plan.fill, in, slots[k], slots[count]);
     }
 
     bool staged = overlap(in, out);
-    MutableImageView result = staged ? slot(count) : out;
+    MutableImageView result = staged ? slots[count] : out;
     bool flat = !has_gaps(in) && !has_gaps(result);
     std::ptrdiff_t row = std::ptrdiff_t{in.width} * in.channels, rows = in.height;
     if (flat) row *= std::exchange(rows, 1);
     auto byte = halide_type_of<std::uint8_t>();
     Buffer<2> original(in.data, byte, {dimension(row, 1), dimension(rows, in.stride)});
-    Buffer<3> chains(memory, byte, {dimension(row, 1), dimension(rows, row), dimension(count, size)});
+    Buffer<3> chains(slots.memory, byte, {dimension(row, 1), dimension(rows, row), dimension(count, slots.size)});
     Buffer<1> weights(workspace.weights.data(), halide_type_of<float>(), {dimension(count, 1)});
     Buffer<2> mixed(result.data, byte, {dimension(row, 1), dimension(rows, result.stride)});
     const TargetRow& target = target_rows[index_];

@@ -36,7 +36,7 @@ class Scratch {
     void* take(std::size_t size) {
         if (size > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
         std::size_t rounded = round_up(size);
-        if (blocks_ == 0 && wanted_ > capacity_) grow();
+        if (blocks_ == 0) reserve(wanted_);
         void* block = memory_ + used_;
         if (rounded > capacity_ - used_) {
             block = std::aligned_alloc(alignment, rounded);
