@@ -16,6 +16,8 @@ Json describe_targets() {
         list.push_back({{"name", target.name},
                         {"needs", target.needs},
                         {"available", target.available},
+                        {"devices", target.devices},
+                        {"problem", target.problem},
                         {"pipelines", target.pipelines}});
     }
     Json description{{"features", processor_features()}, {"targets", list}};

@@ -89,7 +89,7 @@ json time_mix(const json& request, const halmix::Engine& engine, Images& images)
         std::rotate_copy(original.begin(), original.begin() + k, original.end(), &chains(0, 0, k));
     Buffer<float> weights(width);
     weights.fill(1.0F / width);
-    const halmix::TargetRow* row = halmix::target_rows;
+    const halmix::CpuRow* row = halmix::cpu_rows.data();
     while (row->name != engine.target().name) row++;
     return {{"us", time_blocks(request, [&] { row->mix(original, chains, weights, 0.4F, mixed); })}};
 }

@@ -16,9 +16,18 @@ set(HALMIX_FOLDED_KINDS tone)
 # A sequence of kinds is one number of 64 bits, five for each.
 set(HALMIX_MAX_SEQUENCE_LENGTH 12)
 
-# Targets, best first. AVX-512 begins with VBMI (Ice Lake, Zen 4), which shuffles bytes across a whole register:
+# Processors, best first. AVX-512 begins with VBMI (Ice Lake, Zen 4), which shuffles bytes across a whole register:
 # name | Halide features | what the processor must have, as __builtin_cpu_supports calls it.
-set(HALMIX_TARGETS
+set(HALMIX_CPU_TARGETS
     "cpu-avx512 | sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake | avx512f avx512bw avx512cd avx512dq avx512vl avx512ifma avx512vbmi avx2 fma"
     "cpu-avx2 | sse41-avx-avx2-fma-f16c | avx2 fma"
     "cpu-sse41 | sse41 | sse4.1")
+
+# GPUs, best first: name, which is the driver's interface as well | Halide features | what the machine must have.
+# PTX of compute capability 7.5 runs on it and on all that came after.
+set(HALMIX_GPU_TARGETS
+    "cuda | cuda-cuda_capability_75 | an NVIDIA GPU of compute capability 7.5 or above and its driver, libcuda.so.1"
+    "opencl | opencl-cl_doubles | an OpenCL device with 64-bit floats, libOpenCL.so.1 and the device's driver")
+
+# What a batch's results are made of: name | element of the result, bits for those that are no levels.
+set(HALMIX_FORMATS "u8 | uint8" "f16 | uint16" "f32 | uint32")

@@ -1,6 +1,4 @@
-#include <sstream>
-
-#include "generators/kinds.h"
+#include "generators/compose.h"
 #include "schedules/cpu.h"
 
 namespace {
@@ -23,32 +21,21 @@ class ChainGenerator : public Generator<ChainGenerator> {
     Output<Buffer<uint8_t, 3>> dst{"dst"};       ///< as src, and of its size
 
     void generate() {
-        Var c("c"), x("x"), y("y"), i("i");
-        Expr width = src.dim(1).extent(), height = src.dim(2).extent();
-        Func fill_color("fill_color");
-        fill_color(c) = cast<uint8_t>(fill >> cast<uint32_t>(8 * c));
-
-        Func image = src;
-        ExternFuncArgument whole_image = src;
-        std::istringstream names(sequence.value());
-        for (std::string name; std::getline(names, name, '+');) {
-            int stage = static_cast<int>(stages.size());
-            std::string prefix = name + std::to_string(stage) + "_";
-            Func param(prefix + "param"), table(prefix + "table");
-            param(i) = params(i, stage);
-            table(i) = tables(clamp(i, 0, 255), stage);
-            OpOutput op =
-                kinds.at(name)({image, whole_image, width, height, channels, param, table, fill_color, prefix, lookup});
-            Func stored = op.image;
-            if (op.role == Role::warp) {
-                stored = Func(prefix + "stored");
-                stored(c, x, y) = op.image(c, x, y);
-            }
-            stages.push_back({op, stored});
-            image = stored;
-            whole_image = stored;
-        }
-        dst = image;
+        Var c("c"), i("i");
+        OpInput input;
+        input.image = {src, {}};
+        input.whole_image = src;
+        input.width = src.dim(1).extent();
+        input.height = src.dim(2).extent();
+        input.channels = channels;
+        input.lookup = lookup;
+        input.fill = {Func("fill_color"), {}};
+        input.fill(c) = cast<uint8_t>(fill >> cast<uint32_t>(8 * c));
+        stages = compose(sequence, input, [&](const OpInput& in, int stage) {
+            in.param(i) = params(i, stage);
+            in.table(i) = tables(clamp(i, 0, 255), stage);
+        });
+        dst = stages.back().stored;
     }
 
     void schedule() {

@@ -1,11 +1,11 @@
-#include "Halide.h"
+#include "generators/mixture.h"
 
 namespace {
 
 using namespace Halide;
+using namespace halmix;
 
-/// Composer's mixture of an image and its augmented chains: all in float32, each product and sum rounded by itself, the
-/// chains summed in order, the result truncated. Rows are taken as bytes, so channels do not matter.
+/// The mixture for one image. Rows are taken as bytes, so channels do not matter.
 class MixGenerator : public Generator<MixGenerator> {
  public:
     Input<Buffer<uint8_t, 2>> original{"original"};  ///< (byte, y)
@@ -16,10 +16,9 @@ class MixGenerator : public Generator<MixGenerator> {
 
     void generate() {
         k = RDom(0, chains.dim(2).extent(), "k");
-        combination(x, y) = 0.0f;
-        combination(x, y) += weights(k) * cast<float>(chains(x, y, k));
-        Expr mixed = (1.0f - mix) * cast<float>(original(x, y)) + mix * combination(x, y);
-        dst(x, y) = cast<uint8_t>(cast<int>(mixed));
+        Mixture mixture({x, y}, original(x, y), chains(x, y, k), weights(k), mix);
+        combination = mixture.combination;
+        dst(x, y) = mixture.level;
     }
 
     void schedule() {
@@ -41,7 +40,7 @@ class MixGenerator : public Generator<MixGenerator> {
 
  private:
     Var x{"x"}, y{"y"};
-    Func combination{"combination"};
+    Func combination;
     RDom k;
 };
 

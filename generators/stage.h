@@ -46,17 +46,54 @@ void update_in_groups(const Halide::Expr& width, const Halide::Expr& height, int
     update(Halide::RDom(grouped, width - grouped, 0, height, name + "_rest"));
 }
 
+/// A Func that has a value for each image of a batch, in pipelines that have batches. Ops write its other arguments
+/// only, and mean the image at hand.
+class PerImage {
+ public:
+    PerImage() = default;
+    PerImage(Halide::Func func, std::vector<Halide::Expr> image) : func(std::move(func)), image(std::move(image)) {}
+
+    template <typename... Args>
+    Halide::FuncRef operator()(const Args&... args) const {
+        std::vector<Halide::Expr> all = {Halide::Expr(args)...};
+        all.insert(all.end(), image.begin(), image.end());
+        return func(all);
+    }
+
+    operator Halide::Func() const { return func; }
+    [[nodiscard]] int dimensions() const { return func.dimensions() - static_cast<int>(image.size()); }
+
+ private:
+    Halide::Func func;
+    std::vector<Halide::Expr> image;  ///< which one: one coordinate, or none
+};
+
 /// What an op is given. Coordinates are (channel, x, y) throughout.
 struct OpInput {
-    Halide::Func image;  ///< u8, defined for 0 <= x < width, 0 <= y < height only: ops clamp what they read
+    PerImage image;  ///< u8, defined for 0 <= x < width, 0 <= y < height only: ops clamp what they read
     Halide::ExternFuncArgument whole_image;  ///< the same, for extern stages
     Halide::Expr width, height;
     int channels;
-    Halide::Func param;  ///< f64 (i): the parameters of this stage
-    Halide::Func table;  ///< u8 (level): the table of this stage
-    Halide::Func fill;   ///< u8 (channel)
+    PerImage param;      ///< f64 (i): the parameters of this stage
+    PerImage table;      ///< u8 (level): the table of this stage
+    PerImage fill;       ///< u8 (channel)
     std::string prefix;  ///< for names: Halide merges Funcs of one name silently
     std::string lookup;  ///< the extern stage that looks up tables on this target; empty if Halide is to
+    std::vector<Halide::Expr> item = {};  ///< the coordinate of an image in a batch, if there is one
+    bool plain = false;  ///< each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick
+
+    /// A Func of this stage.
+    [[nodiscard]] PerImage func(const std::string& name) const { return {Halide::Func(prefix + name), item}; }
+
+    /// Updates over all pixels: see update_in_groups.
+    template <typename Update>
+    void update_over_pixels(int group, const Update& update) const {
+        if (plain) {
+            update(Halide::RDom(0, width, 0, height, prefix + "all"));
+        } else {
+            update_in_groups(width, height, group, prefix + "all", update);
+        }
+    }
 };
 
 /// A Func that supports an op's result, such as its histogram.

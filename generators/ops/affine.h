@@ -28,10 +28,16 @@ inline OpOutput affine(const OpInput& in) {
     Var c("c"), x("x"), y("y"), i("i"), t("t");
     Axis across{in.param(0), in.param(1), in.param(2), in.width},
         down{in.param(3), in.param(4), in.param(5), in.height};
+    if (in.plain) {
+        PerImage out = in.func("out");
+        auto source = [&](const Expr& column, const Expr& row) { return in.image(c, column, row); };
+        out(c, x, y) = exact_bilinear(across, down, x, y, source, in.fill(c));
+        return {out, Role::warp};
+    }
 
     // The source by bytes, its outermost pixels once more on every side, in rows of `pitch`.
     Var byte("byte");
-    Func bytes(in.prefix + "bytes");
+    PerImage bytes = in.func("bytes");
     Expr row_bytes = in.width * in.channels, pitch = row_bytes + 2 * in.channels;
     auto index = [&](const Expr& x, const Expr& y) { return (y + 1) * pitch + (x + 1) * in.channels; };
     RDom inner(0, row_bytes, -1, in.height + 2, in.prefix + "inner"),
@@ -46,7 +52,7 @@ inline OpOutput affine(const OpInput& in) {
     // estimate of where it reaches a bound is wrong by one at most unless it hardly changes.
     auto hardly = [](const Axis& axis) { return axis.along_x != Expr(0.0) && abs(axis.along_x) < Expr(1e-9); };
     Expr awkward = hardly(across) || hardly(down);
-    Func begin(in.prefix + "begin"), end(in.prefix + "end");
+    PerImage begin = in.func("begin"), end = in.func("end");
     auto turn = [&](const Axis& axis, const Expr& bound) {
         Expr rising = axis.along_x >= Expr(0.0);
         auto reached = [&](const Expr& pixel) { return (axis(pixel, y) >= bound) == rising; };
@@ -68,7 +74,7 @@ inline OpOutput affine(const OpInput& in) {
     end(y) = unbounded(min(last(across), last(down)));
 
     // Coordinates of pixels' centres, less a half: of each tile's first pixel, and of the others from there.
-    Func corner(in.prefix + "corner"), away(in.prefix + "away");
+    PerImage corner = in.func("corner"), away = in.func("away");
     Expr column0 = across(t * tile, y) - Expr(0.5), row0 = down(t * tile, y) - Expr(0.5);
     auto fixed = [&](const Expr& value) { return cast<int>(round(value * unit)); };
     corner(y, t) = {unbounded(cast<int>(floor(column0))), fixed(column0 - floor(column0)),
@@ -76,7 +82,7 @@ inline OpOutput affine(const OpInput& in) {
     away(i) = {fixed(in.param(0) * cast<double>(i)), fixed(in.param(3) * cast<double>(i))};
     Expr column = corner(y, t)[1] + away(i)[0], row = corner(y, t)[3] + away(i)[1];
 
-    Func place(in.prefix + "place"), words(in.prefix + "words");
+    PerImage place = in.func("place"), words = in.func("words");
     Expr near_column = clamp(corner(y, t)[0] + (column >> places), -1, in.width - 1);
     Expr near_row = clamp(corner(y, t)[2] + (row >> places), -1, in.height - 1);
     place(i, t, y) = unbounded(index(near_column, near_row));
@@ -114,7 +120,7 @@ inline OpOutput affine(const OpInput& in) {
         risk = risk || (above != below && !(flat && sure));
     }
     pixel.push_back(cast<uint8_t>(risk));
-    Func pixels(in.prefix + "pixels"), risky(in.prefix + "risky"), out(in.prefix + "out");
+    PerImage pixels = in.func("pixels"), risky = in.func("risky"), out = in.func("out");
     pixels(i, t, y) = Tuple(pixel);
 
     auto within = [&](const Expr& pixel) { return cast<uint8_t>(clamp(pixel - t * tile, 0, tile)); };
@@ -131,7 +137,7 @@ inline OpOutput affine(const OpInput& in) {
     auto source = [&](const Expr& column, const Expr& row) { return byte_at(index(column, row) + c, 0); };
     out(c, again, t, y) = exact_bilinear(across, down, t * tile + again, y, source, in.fill(c));
 
-    Func image(in.prefix + "image");
+    PerImage image = in.func("image");
     image(c, x, y) = out(c, x % tile, x / tile, y);
     return {image,
             Role::warp,

@@ -10,15 +10,15 @@ inline OpOutput autocontrast(const OpInput& in) {
     using namespace Halide;
     Var c("c"), level("level");
 
-    Func darkest(in.prefix + "darkest"), lightest(in.prefix + "lightest");
+    PerImage darkest = in.func("darkest"), lightest = in.func("lightest");
     darkest(c) = cast<uint8_t>(255);
     lightest(c) = cast<uint8_t>(0);
-    update_in_groups(in.width, in.height, 64, in.prefix + "all", [&](const RDom& all) {
+    in.update_over_pixels(64, [&](const RDom& all) {
         darkest(c) = min(darkest(c), in.image(c, all.x, all.y));
         lightest(c) = max(lightest(c), in.image(c, all.x, all.y));
     });
 
-    Func stretch(in.prefix + "stretch");
+    PerImage stretch = in.func("stretch");
     Expr low = cast<int>(darkest(c)), high = cast<int>(lightest(c));
     Expr scale = cast<double>(255) / cast<double>(max(high - low, 1));
     Expr offset = cast<double>(-low) * scale;

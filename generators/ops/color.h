@@ -7,7 +7,7 @@ namespace halmix {
 /// Blends with the pixel's luminance.
 inline OpOutput color(const OpInput& in) {
     Halide::Var c("c"), x("x"), y("y");
-    Halide::Func out(in.prefix + "out");
+    PerImage out = in.func("out");
     Blend blend(in);
     out(c, x, y) = blend(luminance(in, x, y), in.image(c, x, y));
     return {.image = out, .role = Role::pixels, .special = blend.in_integers()};

@@ -9,14 +9,13 @@ inline OpOutput contrast(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
 
-    Func sum(in.prefix + "sum"), mean(in.prefix + "mean");
+    PerImage sum = in.func("sum"), mean = in.func("mean");
     sum() = cast<uint64_t>(0);
-    update_in_groups(in.width, in.height, 32, in.prefix + "all",
-                     [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
+    in.update_over_pixels(32, [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
     Expr count = cast<uint64_t>(in.width) * cast<uint64_t>(in.height);
     mean() = cast<uint8_t>((2 * sum() + count) / (2 * count));
 
-    Func out(in.prefix + "out");
+    PerImage out = in.func("out");
     Blend blend(in);
     out(c, x, y) = blend(mean(), in.image(c, x, y));
     return {.image = out,

@@ -10,12 +10,12 @@ inline OpOutput equalize(const OpInput& in) {
     Var c("c"), level("level");
 
     // Unsigned: a gray image may have 2^31 - 1 pixels, to which half a step is added.
-    Func histogram(in.prefix + "histogram");
+    PerImage histogram = in.func("histogram");
     RDom all(0, in.width, 0, in.height, in.prefix + "all");
     histogram(level, c) = cast<uint32_t>(0);
     histogram(cast<int>(in.image(c, all.x, all.y)), c) += cast<uint32_t>(1);
 
-    Func below(in.prefix + "below"), top(in.prefix + "top"), step(in.prefix + "step"), spread(in.prefix + "spread");
+    PerImage below = in.func("below"), top = in.func("top"), step = in.func("step"), spread = in.func("spread");
     RDom levels(0, 256, in.prefix + "levels"), rising(1, 255, in.prefix + "rising");
     below(level, c) = cast<uint32_t>(0);
     below(rising, c) = below(rising - 1, c) + histogram(rising - 1, c);

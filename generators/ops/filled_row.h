@@ -5,19 +5,19 @@
 namespace halmix {
 
 /// The fill colour by bytes, (byte), whatever channel they are of.
-inline Halide::Func fill_by_bytes(const OpInput& in) {
+inline PerImage fill_by_bytes(const OpInput& in) {
     Halide::Var byte("byte");
-    Halide::Func fill(in.prefix + "fill");
+    PerImage fill = in.func("fill");
     fill(byte) = in.fill(byte % in.channels);
     return fill;
 }
 
 /// Rows of bytes with fill on both sides, as far as they are read: what lies outside comes out as fill by itself.
 struct FilledRow {
-    Halide::Func fill;   ///< u8 (byte)
-    Halide::Func bytes;  ///< u8 (byte, y): row `row` of the stage's image, or fill if the image has no such row
+    PerImage fill;   ///< u8 (byte)
+    PerImage bytes;  ///< u8 (byte, y): row `row` of the stage's image, or fill if the image has no such row
 
-    FilledRow(const OpInput& in, const Halide::Expr& row) : fill(fill_by_bytes(in)), bytes(in.prefix + "bytes") {
+    FilledRow(const OpInput& in, const Halide::Expr& row) : fill(fill_by_bytes(in)), bytes(in.func("bytes")) {
         using namespace Halide;
         Var byte("byte"), y("y");
         RDom inner(0, in.width * in.channels, in.prefix + "inner");

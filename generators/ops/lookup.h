@@ -7,12 +7,12 @@
 namespace halmix {
 
 /// The image through a table (level) for all channels, or (level, channel).
-inline OpOutput look_up(const OpInput& in, const Halide::Func& table, std::vector<Support> support) {
+inline OpOutput look_up(const OpInput& in, const PerImage& table, std::vector<Support> support) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
-    Func out(in.prefix + "out");
+    PerImage out = in.func("out");
     if (!in.lookup.empty()) {
-        out.define_extern(in.lookup, {in.whole_image, table}, UInt(8), {c, x, y});
+        Func(out).define_extern(in.lookup, {in.whole_image, Func(table)}, UInt(8), {c, x, y});
     } else if (table.dimensions() == 2) {
         out(c, x, y) = table(cast<int>(in.image(c, x, y)), c);
     } else {

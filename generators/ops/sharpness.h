@@ -10,8 +10,24 @@ inline OpOutput sharpness(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y"), byte("byte");
 
+    Blend blend(in);
+    auto smooth = [](const Expr& sum) { return cast<uint8_t>((2 * sum + cast<uint16_t>(13)) / cast<uint16_t>(26)); };
+    Expr outermost = y == 0 || y == in.height - 1;
+    if (in.plain) {
+        PerImage out = in.func("out");
+        Expr sum = 4 * cast<uint16_t>(in.image(c, x, y));
+        for (int dy = -1; dy <= 1; dy++) {
+            for (int dx = -1; dx <= 1; dx++) {
+                sum += cast<uint16_t>(in.image(c, clamp(x + dx, 0, in.width - 1), clamp(y + dy, 0, in.height - 1)));
+            }
+        }
+        Expr at_side = x == 0 || x == in.width - 1;
+        out(c, x, y) = select(outermost || at_side, in.image(c, x, y), blend(smooth(sum), in.image(c, x, y)));
+        return {out, Role::stencil};
+    }
+
     // By bytes, neighbours are `channels` apart. Around the image there are some that may be read, and mean nothing.
-    Func bytes(in.prefix + "bytes"), column(in.prefix + "column"), out(in.prefix + "out");
+    PerImage bytes = in.func("bytes"), column = in.func("column"), out = in.func("out");
     RDom inner(0, in.width * in.channels, in.prefix + "inner");
     bytes(byte, y) = undef<uint8_t>();
     bytes(inner, y) = in.image(inner % in.channels, inner / in.channels, clamp(y, 0, in.height - 1));
@@ -20,10 +36,7 @@ inline OpOutput sharpness(const OpInput& in) {
     column(byte, y) = level(byte, y - 1) + level(byte, y) + level(byte, y + 1);
     Expr at = x * in.channels + c;
     Expr sum = column(at - in.channels, y) + column(at, y) + column(at + in.channels, y) + 4 * level(at, y);
-    Expr smooth = (2 * sum + cast<uint16_t>(13)) / cast<uint16_t>(26);
-    Blend blend(in);
-    Expr outermost = y == 0 || y == in.height - 1;
-    out(c, x, y) = select(outermost, bytes(at, y), blend(cast<uint8_t>(smooth), bytes(at, y)));
+    out(c, x, y) = select(outermost, bytes(at, y), blend(smooth(sum), bytes(at, y)));
     RDom side(0, 2, in.prefix + "side");
     Expr edge = side * (in.width - 1);
     out(c, edge, y) = bytes(edge * in.channels + c, y);

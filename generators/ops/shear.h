@@ -19,20 +19,20 @@ struct Shear {
     static constexpr int border_ends = 2;
     static constexpr int group = 8;  ///< pixels of a line that are computed again at a time
 
-    Halide::Func offset;      ///< f64 (line): how far the line moves
-    Halide::Func whole;       ///< i32 (line): of that, whole pixels
-    Halide::Func step;        ///< u32 (line): the fraction f in units of 2^-32
-    Halide::Func fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
-                              ///< at most 1 if there is one too close to f
-    Halide::Func multiplier;  ///< u16 (line): what stands for f in units of 2^-16
+    PerImage offset;      ///< f64 (line): how far the line moves
+    PerImage whole;       ///< i32 (line): of that, whole pixels
+    PerImage step;        ///< u32 (line): the fraction f in units of 2^-32
+    PerImage fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
+                          ///< at most 1 if there is one too close to f
+    PerImage multiplier;  ///< u16 (line): what stands for f in units of 2^-16
 
     /// `extent` is that of the source along the lines.
     Shear(const OpInput& in, const Halide::Expr& extent)
-        : offset(in.prefix + "offset"),
-          whole(in.prefix + "whole"),
-          step(in.prefix + "step"),
-          fractions(in.prefix + "fractions"),
-          multiplier(in.prefix + "multiplier"),
+        : offset(in.func("offset")),
+          whole(in.func("whole")),
+          step(in.func("step")),
+          fractions(in.func("fractions")),
+          multiplier(in.func("multiplier")),
           extent(extent) {
         using namespace Halide;
         Var line("line");

@@ -10,9 +10,14 @@ inline OpOutput shear_x(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y");
     Shear shear(in, in.width);
+    auto source = [&](const Expr& column) { return in.image(c, column, y); };
+    PerImage out = in.func("out");
+    if (in.plain) {
+        out(c, x, y) = shear.exact_level(x, y, source, in.fill(c));
+        return {out, Role::rows};
+    }
 
     FilledRow row(in, y);
-    Func out(in.prefix + "out");
     Expr from = x * in.channels + c + clamp(shear.whole(y), -in.width - 1, in.width) * in.channels;
     out(c, x, y) = Shear::level(row.bytes(from, y), row.bytes(from + in.channels, y), shear.multiplier(y));
 
@@ -22,7 +27,6 @@ inline OpOutput shear_x(const OpInput& in) {
     border = clamp(border, 0, in.width - 1);
     out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(end), y), in.fill(c));
 
-    auto source = [&](const Expr& column) { return in.image(c, column, y); };
     update_in_groups(in.width, 1, Shear::group, in.prefix + "again", [&](RDom again) {
         again.where(shear.risky(y));
         out(c, again.x, y) = shear.exact_level(again.x, y, source, in.fill(c));

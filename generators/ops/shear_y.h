@@ -17,23 +17,29 @@ inline OpOutput shear_y(const OpInput& in) {
     const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a group to its last
     Var c("c"), x("x"), y("y"), byte("byte"), i("i");
     Shear shear(in, in.height);
+    if (in.plain) {
+        PerImage out = in.func("out");
+        auto source = [&](const Expr& row) { return in.image(c, x, row); };
+        out(c, x, y) = shear.exact_level(y, x, source, in.fill(c));
+        return {out, Role::columns};
+    }
     Expr steep = abs(in.param(0)) * Expr(double(reach)) >= Expr(double(spread));
 
     // By bytes what the columns have; rows from the group's first.
-    Func multiplier(in.prefix + "byte_multiplier"), base(in.prefix + "base"), rise(in.prefix + "rise");
+    PerImage multiplier = in.func("byte_multiplier"), base = in.func("base"), rise = in.func("rise");
     auto whole = [&](const Expr& at) { return shear.whole(at / in.channels); };
     multiplier(byte) = shear.multiplier(byte / in.channels);
     base(i) = unbounded(min(whole(i * group), whole(i * group + group - 1)));
     rise(byte) = cast<uint8_t>(whole(byte) - base(byte / group));
 
     // Rows of bytes with rows of fill above and below, so that what lies outside comes out as fill by itself.
-    Func bytes(in.prefix + "bytes"), fill = fill_by_bytes(in), out(in.prefix + "out");
+    PerImage bytes = in.func("bytes"), fill = fill_by_bytes(in), out = in.func("out");
     RDom inner(0, in.width * in.channels, in.prefix + "inner");
     Expr level = in.image(inner % in.channels, inner / in.channels, clamp(y, 0, in.height - 1));
     bytes(byte, y) = undef<uint8_t>();
     bytes(inner, y) = select(y >= 0 && y < in.height, level, fill(inner));
 
-    Func moved(in.prefix + "moved");
+    PerImage moved = in.func("moved");
     Expr first = clamp(y + base(byte / group), -2 - spread, in.height);
     auto neighbour = [&](int further) {
         Expr level = bytes(byte, first + further);

@@ -3,13 +3,19 @@
 #include <HalideRuntime.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <memory>
 #include <utility>
 
+#include "buffer.h"
 #include "catalogue.h"
+#include "elements.h"
+#include "gpu_engine.h"
 #include "halide_glue.h"
 #include "halmix/error.h"
 #include "program.h"
@@ -100,6 +106,15 @@ void check_ops(std::span<const OpCall> ops) {
     }
 }
 
+void check_plan(const Plan& plan, int width, int height) {
+    validate(plan);
+    if (plan.width != width || plan.height != height) {
+        throw Error(Status::bad_plan, "plan: it is for an image of " + std::to_string(plan.width) + "x" +
+                                          std::to_string(plan.height) + " pixels; this one has " +
+                                          std::to_string(width) + "x" + std::to_string(height));
+    }
+}
+
 bool overlap(const ImageView& a, const ImageView& b) {
     auto range = [](const ImageView& image) {
         auto first = reinterpret_cast<std::uintptr_t>(image.row(0));
@@ -115,27 +130,6 @@ void copy(const ImageView& from, const MutableImageView& to) {
     for (int y = 0; y < from.height; y++) {
         std::memcpy(to.row(y), from.row(y), static_cast<std::size_t>(from.width) * from.channels);
     }
-}
-
-/// A Halide buffer over someone else's memory; pipelines keep no pointer to it.
-template <std::size_t rank>
-struct Buffer : halide_buffer_t {
-    Buffer(const void* data, halide_type_t element, const std::array<halide_dimension_t, rank>& shape)
-        : halide_buffer_t{}, shape_(shape) {
-        host = static_cast<std::uint8_t*>(const_cast<void*>(data));
-        type = element;
-        dimensions = rank;
-        dim = shape_.data();
-    }
-    Buffer(const Buffer&) = delete;
-    Buffer& operator=(const Buffer&) = delete;
-
- private:
-    std::array<halide_dimension_t, rank> shape_;
-};
-
-halide_dimension_t dimension(std::ptrdiff_t extent, std::ptrdiff_t stride) {
-    return {0, static_cast<std::int32_t>(extent), static_cast<std::int32_t>(stride)};
 }
 
 Buffer<3> pixels(const ImageView& image) {
@@ -184,6 +178,76 @@ struct Slots {
     std::uint8_t* memory;
 };
 
+/// The image without gaps between rows: itself, or copied to `room`.
+ImageView packed(const ImageView& image, const MutableImageView& room) {
+    if (!has_gaps(image)) return image;
+    copy(image, room);
+    return room;
+}
+
+const char* name_of(Memory memory) {
+    return memory == Memory::host ? "host" : memory == Memory::cuda ? "cuda" : "opencl";
+}
+
+void check_batch(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, Memory of_target,
+                 std::string_view target) {
+    auto fail = [](const char* name, const std::string& problem) {
+        throw Error(Status::invalid_argument, std::string(name) + " batch: " + problem);
+    };
+    auto check_memory = [&](const char* name, const void* data, Memory memory) {
+        if (data == nullptr) fail(name, "its data is null");
+        if (memory != Memory::host && memory != of_target) {
+            fail(name, std::string("its memory is ") + name_of(memory) + "; target " + std::string(target) +
+                           " takes host" +
+                           (of_target == Memory::host ? "" : std::string(" and ") + name_of(of_target)));
+        }
+    };
+    if (in.count < 1 || plans.size() % in.count != 0) {
+        fail("input", std::to_string(in.count) + " images for " + std::to_string(plans.size()) +
+                          " plans; each image has as many plans as the others");
+    }
+    if (out.count < 0 || plans.size() != static_cast<std::size_t>(out.count)) {
+        fail("output", std::to_string(out.count) + " images for " + std::to_string(plans.size()) + " plans");
+    }
+    if (plans.empty()) return;
+    check_memory("input", in.data, in.memory);
+    check_memory("output", out.data, out.memory);
+    std::uint8_t somewhere = 0;  // device pointers are none to look at
+    check_images({&somewhere, in.width, in.height, in.channels},
+                 MutableImageView{&somewhere, out.width, out.height, out.channels});
+    for (int channel = 0; channel < in.channels; channel++) {
+        float mean = out.normalization.mean[channel], deviation = out.normalization.std[channel];
+        if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation == 0) {
+            fail("output", "normalization of channel " + std::to_string(channel) + ": mean " + std::to_string(mean) +
+                               ", std " + std::to_string(deviation) + "; both must be finite, and std not 0");
+        }
+    }
+    auto begins = [](const void* data) { return reinterpret_cast<std::uintptr_t>(data); };
+    std::size_t bytes = std::size_t(in.width) * in.height * in.channels;
+    std::size_t in_bytes = in.count * bytes, out_bytes = plans.size() * bytes * element_bytes(out.format);
+    bool disjoint = begins(in.data) + in_bytes <= begins(out.data) || begins(out.data) + out_bytes <= begins(in.data);
+    bool opaque = in.memory == Memory::opencl;  // a cl_mem is no address
+    if (in.memory == out.memory && (opaque ? in.data == out.data : !disjoint)) fail("output", "it overlaps the input");
+    for (const Plan& plan : plans) check_plan(plan, in.width, in.height);
+}
+
+/// An image's levels as elements, each channel by itself.
+void convert(const ImageView& image, Format format, const std::vector<std::uint8_t>& elements, std::uint8_t* to) {
+    auto size = static_cast<std::size_t>(element_bytes(format));
+    for (int channel = 0; channel < image.channels; channel++) {
+        const std::uint8_t* table = elements.data() + channel * 256 * size;
+        for (int i = 0; i < image.width * image.height; i++, to += size) {
+            std::memcpy(to, table + image.data[i * image.channels + channel] * size, size);
+        }
+    }
+}
+
+Batch batch_of_one(const ImageView& image) { return {image.data, 1, image.width, image.height, image.channels}; }
+
+MutableBatch batch_of_one(const MutableImageView& image) {
+    return {image.data, 1, image.width, image.height, image.channels};
+}
+
 /// Runs a lowered chain. `out` and `scratch` overlap neither each other nor `in`.
 void run_program(const Program& program, std::size_t target, const Fill& fill, const ImageView& in,
                  const MutableImageView& out, const MutableImageView& scratch) {
@@ -210,18 +274,27 @@ void run_program(const Program& program, std::size_t target, const Fill& fill, c
 
 }  // namespace
 
-Engine::Engine(std::string_view target) {
-    Choice choice = choose_target(target);
-    index_ = choice.target;
-    target_ = &targets()[index_];
+Engine::Engine(std::string_view target, Memory data) {
+    Choice choice = choose_target(target, data);
+    index_ = choice.index;
     reason_ = std::move(choice.reason);
+    target_ = choice.gpu ? describe_gpu(index_) : describe_cpu(index_);
+    if (choice.gpu) {
+        gpu_ = std::make_shared<GpuEngine>(index_, choice.device);
+        target_.available = true;
+        target_.devices = {gpu_->device().name};
+    }
 }
 
 void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, MutableImageView out) const {
     check_ops(ops);
     check_images(in, out);
     Slots slots(in, 2);
-    lower(ops, in.width, in.height, in.channels, workspace.program);
+    if (gpu_) {
+        gpu_->apply(ops, fill, packed(in, slots[0]), slots[1]);
+        return copy(slots[1], out);
+    }
+    lower(ops, in.width, in.height, in.channels, Processor::cpu, workspace.program);
     if (overlap(in, out)) {
         run_program(workspace.program, index_, fill, in, slots[0], slots[1]);
         copy(slots[0], out);
@@ -231,20 +304,19 @@ void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, 
 }
 
 void Engine::run(const Plan& plan, ImageView in, MutableImageView out) const {
-    validate(plan);
     check_images(in, out);
-    if (plan.width != in.width || plan.height != in.height) {
-        throw Error(Status::bad_plan, "plan: it is for an image of " + std::to_string(plan.width) + "x" +
-                                          std::to_string(plan.height) + " pixels; this one has " +
-                                          std::to_string(in.width) + "x" + std::to_string(in.height));
-    }
+    check_plan(plan, in.width, in.height);
     std::size_t count = plan.chains.size();
     Slots slots(in, count + 1);
+    if (gpu_) {
+        gpu_->run({&plan, 1}, batch_of_one(packed(in, slots[0])), batch_of_one(slots[1]), {}, false);
+        return copy(slots[1], out);
+    }
     workspace.weights.clear();
     for (std::size_t k = 0; k < count; k++) {
         const Chain& chain = plan.chains[k];
         workspace.weights.push_back(chain.weight);
-        lower(chain.ops, in.width, in.height, in.channels, workspace.program);
+        lower(chain.ops, in.width, in.height, in.channels, Processor::cpu, workspace.program);
         run_program(workspace.program, index_, plan.fill, in, slots[k], slots[count]);
     }
 
@@ -258,15 +330,85 @@ void Engine::run(const Plan& plan, ImageView in, MutableImageView out) const {
     Buffer<3> chains(slots.memory, byte, {dimension(row, 1), dimension(rows, row), dimension(count, slots.size)});
     Buffer<1> weights(workspace.weights.data(), halide_type_of<float>(), {dimension(count, 1)});
     Buffer<2> mixed(result.data, byte, {dimension(row, 1), dimension(rows, result.stride)});
-    const TargetRow& target = target_rows[index_];
-    check(target.mix(&original, &chains, &weights, plan.mix, &mixed), "mix");
+    check(cpu_rows[index_].mix(&original, &chains, &weights, plan.mix, &mixed), "mix");
     if (staged) copy(result, out);
+}
+
+void Engine::run(std::span<const Plan> plans, std::span<const ImageView> in,
+                 std::span<const MutableImageView> out) const {
+    if (in.size() != plans.size() || out.size() != plans.size()) {
+        throw Error(Status::invalid_argument, "batch: " + std::to_string(plans.size()) + " plans, " +
+                                                  std::to_string(in.size()) + " input and " +
+                                                  std::to_string(out.size()) + " output images; they must be as many");
+    }
+    if (!gpu_) {
+        for (std::size_t i = 0; i < plans.size(); i++) run(plans[i], in[i], out[i]);
+        return;
+    }
+    std::map<std::array<int, 3>, std::vector<std::size_t>> by_size;
+    for (std::size_t i = 0; i < plans.size(); i++) {
+        check_images(in[i], out[i]);
+        by_size[{in[i].width, in[i].height, in[i].channels}].push_back(i);
+    }
+    for (const auto& [size, members] : by_size) {
+        auto [width, height, channels] = size;
+        std::size_t bytes = std::size_t(width) * height * channels;
+        std::vector<Plan> group;
+        std::vector<std::uint8_t> from(bytes * members.size()), to(bytes * members.size());
+        for (std::size_t k = 0; k < members.size(); k++) {
+            group.push_back(plans[members[k]]);
+            copy(in[members[k]], {from.data() + k * bytes, width, height, channels});
+        }
+        auto count = static_cast<int>(members.size());
+        run(group, Batch{from.data(), count, width, height, channels},
+            MutableBatch{to.data(), count, width, height, channels});
+        for (std::size_t k = 0; k < members.size(); k++) {
+            copy({to.data() + k * bytes, width, height, channels}, out[members[k]]);
+        }
+    }
+}
+
+BatchReport Engine::run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, const Queue& queue,
+                        bool timed) const {
+    check_batch(plans, in, out, gpu_ ? gpu_->device().memory : Memory::host, target_.name);
+    if (plans.empty()) return {.passes = 0};
+    if (gpu_) return gpu_->run(plans, in, out, queue, timed);
+
+    auto begin = std::chrono::steady_clock::now();
+    const std::size_t views = plans.size() / in.count, bytes = std::size_t(in.width) * in.height * in.channels;
+    const bool levels = out.format == Format::u8_hwc;
+    const std::vector<std::uint8_t> elements = make_elements(out.format, out.normalization, in.channels);
+    std::vector<std::uint8_t> unconverted(levels ? 0 : bytes);
+    for (std::size_t i = 0; i < plans.size(); i++) {
+        auto* result = static_cast<std::uint8_t*>(out.data) + i * bytes * element_bytes(out.format);
+        MutableImageView image(levels ? result : unconverted.data(), in.width, in.height, in.channels);
+        run(plans[i], {static_cast<const std::uint8_t*>(in.data) + i / views * bytes, in.width, in.height, in.channels},
+            image);
+        if (!levels) convert(image, out.format, elements, result);
+    }
+    std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    return {.kernels = timed ? taken.count() : 0};
+}
+
+void Engine::warm_up(int count, int width, int height, int channels, int chains, const Queue& queue) const {
+    if (!gpu_) return;
+    constexpr std::array<double, op_count> values = {0, 0, 4, 10, 128, 0.1, 0.1, 3, 3, 1.5, 1.5, 1.5, 1.5};
+    std::vector<std::uint8_t> image(std::size_t(width) * height * channels * count), result(4 * image.size());
+    std::vector<Plan> plans(count, {width, height, 0.5F, {}, std::vector<Chain>(chains, Chain{0, {}})});
+    for (const OpInfo& info : ops()) {
+        OpCall call{info.op, values[static_cast<std::size_t>(info.op)]};
+        apply({&call, 1}, {}, {image.data(), width, height, channels}, {result.data(), width, height, channels});
+    }
+    for (Format format : {Format::u8_hwc, Format::f16_chw, Format::f32_chw}) {
+        run(plans, Batch{image.data(), count, width, height, channels},
+            MutableBatch{result.data(), count, width, height, channels, Memory::host, format}, queue);
+    }
 }
 
 std::vector<std::string_view> Engine::describe(std::span<const OpCall> ops, int width, int height, int channels) const {
     check_ops(ops);
     Program program;
-    lower(ops, width, height, channels, program);
+    lower(ops, width, height, channels, gpu_ ? Processor::gpu : Processor::cpu, program);
     std::vector<std::string_view> names;
     for (const Step& step : program.steps) names.push_back(step.pipeline->name);
     return names;

@@ -80,9 +80,9 @@ Params rotation(double degrees, int width, int height) {
 /// the same for all f between two neighbouring fractions with denominators up to 255, which are more than 2^-16 apart;
 /// so one of the two multiples of 2^-16 next to f does. If f is such a fraction but for rounding, D f of either sign
 /// may be an integer, and different multiples, above and below it, are right for the two. Products close to an integer
-/// that are none could become one in the sum: for these there are no parameters.
-Params blend(float factor) {
-    if (!(factor >= 0 && factor < 100)) return {factor};
+/// that are none could become one in the sum: for these there are no parameters. GPUs blend in floats and need none.
+Params blend(float factor, Processor processor) {
+    if (processor == Processor::gpu || !(factor >= 0 && factor < 100)) return {factor};
     auto units = static_cast<int>(factor * 65536.0);
     constexpr float margin = 1.0F / 32768;
     int close = 0, raise = 0, lower = 0;  // not bool, so that compilers make vectors of it
@@ -104,7 +104,7 @@ Params blend(float factor) {
     return {factor, 1, static_cast<double>(whole), static_cast<double>(not_negative), static_cast<double>(negative)};
 }
 
-void add_op(Program& program, const OpCall& call, int width, int height, int channels) {
+void add_op(Program& program, const OpCall& call, int width, int height, int channels, Processor processor) {
     // Pillow blends with the factor as float32.
     auto factor = static_cast<float>(call.value);
     switch (call.op) {
@@ -137,17 +137,17 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             return add_shift(program, 0, call.value, width, height);
         case Op::color:
             if (factor == 1 || channels == 1) return;
-            return add_stage(program, Kind::color, blend(factor));
+            return add_stage(program, Kind::color, blend(factor, processor));
         case Op::contrast:
             if (factor == 1) return;
-            return add_stage(program, Kind::contrast, blend(factor));
+            return add_stage(program, Kind::contrast, blend(factor, processor));
         case Op::brightness:
             return add_tone(program, [=](int level) {
                 return static_cast<std::uint8_t>(std::clamp(factor * static_cast<float>(level), 0.0F, 255.0F));
             });
         case Op::sharpness:
             if (factor == 1 || width < 3 || height < 3) return;
-            return add_stage(program, Kind::sharpness, blend(factor));
+            return add_stage(program, Kind::sharpness, blend(factor, processor));
     }
 }
 
@@ -162,8 +162,13 @@ const PipelineRow* find_pipeline(Sequence sequence, int channels) {
     return found == by_sequence->end() ? nullptr : found->second[channels];
 }
 
+bool runs_on(const PipelineRow& row, Processor processor) {
+    if (processor == Processor::cpu) return true;
+    return !row.batch_functions.empty() && row.batch_functions.front() != nullptr;
+}
+
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
-void choose_steps(Program& program, int channels) {
+void choose_steps(Program& program, int channels, Processor processor) {
     int count = static_cast<int>(program.kinds.size());
     std::array<int, max_depth + 1> fewest{};  // for the stages from i to the end
     std::array<const PipelineRow*, max_depth> choice{};
@@ -174,7 +179,7 @@ void choose_steps(Program& program, int channels) {
         for (int end = i + 1; end <= std::min(count, i + longest_sequence); end++) {
             sequence = append(sequence, program.kinds[end - 1]);
             const PipelineRow* pipeline = find_pipeline(sequence, channels);
-            if (pipeline != nullptr && fewest[end] + 1 <= fewest[i]) {
+            if (pipeline != nullptr && runs_on(*pipeline, processor) && fewest[end] + 1 <= fewest[i]) {
                 fewest[i] = fewest[end] + 1;
                 choice[i] = pipeline;
                 next[i] = end;
@@ -186,13 +191,15 @@ void choose_steps(Program& program, int channels) {
 
 }  // namespace
 
-void lower(std::span<const OpCall> ops, int width, int height, int channels, Program& program) {
+void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program) {
     program.kinds.clear();
     program.params.clear();
     program.tables.clear();
     program.steps.clear();
-    for (const OpCall& call : ops) add_op(program, call, width, height, channels);
-    choose_steps(program, channels);
+    for (const OpCall& call : ops) add_op(program, call, width, height, channels, processor);
+    // A copy, where copies are pipelines: a shift by nothing.
+    if (program.kinds.empty() && processor == Processor::gpu) add_stage(program, Kind::shift, {});
+    choose_steps(program, channels, processor);
 }
 
 }  // namespace halmix

@@ -30,8 +30,11 @@ struct Program {
     std::vector<Step> steps;
 };
 
+/// What a program is to run on. GPUs have fewer sequences, and something to run for a chain that changes nothing.
+enum class Processor : unsigned char { cpu, gpu };
+
 /// Lowers a chain for images of a size: leaves out ops that change nothing, folds runs of table ops into one, and
 /// covers the rest with as few pipelines of the catalogue as possible. Reuses the program's memory.
-void lower(std::span<const OpCall> ops, int width, int height, int channels, Program& program);
+void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program);
 
 }  // namespace halmix

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "catalogue.h"
+#include "device.h"
 #include "halmix/engine.h"
 #include "halmix/error.h"
 
@@ -21,19 +22,18 @@ bool has_features(std::string_view needs) {
     return true;
 }
 
-std::vector<TargetInfo> detect_targets() {
-    std::vector<TargetInfo> found;
-    for (const TargetRow& row : target_rows) {
-        found.push_back({row.name, row.needs, has_features(row.needs), static_cast<int>(std::size(pipeline_rows))});
-    }
-    return found;
+std::string join(std::string names, std::string_view name) {
+    return names + (names.empty() ? "" : ", ") + std::string(name);
 }
 
+/// All targets, but of CPU targets only those this machine has if asked for.
 std::string join_names(bool only_available) {
     std::string names;
-    for (const TargetInfo& target : targets()) {
-        if (only_available && !target.available) continue;
-        names += (names.empty() ? "" : ", ") + std::string(target.name);
+    for (const CpuRow& row : cpu_rows) {
+        if (!only_available || has_features(row.needs)) names = join(names, row.name);
+    }
+    if (!only_available) {
+        for (const GpuRow& row : gpu_rows) names = join(names, row.name);
     }
     return names.empty() ? "none" : names;
 }
@@ -48,12 +48,34 @@ std::vector<std::string_view> processor_features() {
     return features;
 }
 
-std::span<const TargetInfo> targets() {
-    static const std::vector<TargetInfo> detected = detect_targets();
-    return detected;
+TargetInfo describe_cpu(std::size_t index) {
+    const CpuRow& row = cpu_rows[index];
+    bool available = has_features(row.needs);
+    return {row.name,  row.needs,
+            available, static_cast<int>(std::size(pipeline_rows)),
+            {},        available ? "" : "this processor lacks it (it needs " + std::string(row.needs) + ")"};
 }
 
-Choice choose_target(std::string_view name) {
+TargetInfo describe_gpu(std::size_t index) {
+    auto count = std::ranges::count_if(pipeline_rows,
+                                       [&](const PipelineRow& row) { return row.batch_functions[index] != nullptr; });
+    return {gpu_rows[index].name, gpu_rows[index].needs, false, static_cast<int>(count)};
+}
+
+std::vector<TargetInfo> targets() {
+    std::vector<TargetInfo> all;
+    for (std::size_t i = 0; i < cpu_rows.size(); i++) all.push_back(describe_cpu(i));
+    for (std::size_t i = 0; i < gpu_rows.size(); i++) {
+        TargetInfo& info = all.emplace_back(describe_gpu(i));
+        Devices devices = find_devices(gpu_rows[i].api);
+        info.available = !devices.names.empty();
+        info.devices = std::move(devices.names);
+        info.problem = std::move(devices.problem);
+    }
+    return all;
+}
+
+Choice choose_target(std::string_view name, Memory data) {
     std::string asked = "target";
     std::string reason = "asked for";
     if (name == "auto") {
@@ -64,26 +86,34 @@ Choice choose_target(std::string_view name) {
             reason = "HALMIX_TARGET asks for it";
         }
     }
-    std::span<const TargetInfo> all = targets();
-    if (name == "auto") {
-        auto best = std::ranges::find_if(all, &TargetInfo::available);
-        if (best == all.end()) {
-            throw Error(Status::target_unavailable,
-                        "target auto: this processor has none of the targets of this build: " + join_names(false));
-        }
-        return {static_cast<std::size_t>(best - all.begin()), "the best target this processor has"};
+    if (name == "auto" && data != Memory::host) {
+        name = data == Memory::cuda ? "cuda" : "opencl";
+        reason = "it is where the data is";
     }
-    auto found = std::ranges::find(all, name, &TargetInfo::name);
-    if (found == all.end()) {
+    if (name == "auto") {
+        for (std::size_t i = 0; i < cpu_rows.size(); i++) {
+            if (has_features(cpu_rows[i].needs)) return {false, i, "", "the best CPU target this processor has"};
+        }
+        throw Error(Status::target_unavailable,
+                    "target auto: this processor has none of the targets of this build: " + join_names(false));
+    }
+    auto cpu = std::ranges::find(cpu_rows, name, &CpuRow::name);
+    if (cpu != cpu_rows.end()) {
+        TargetInfo info = describe_cpu(cpu - cpu_rows.begin());
+        if (!info.available) {
+            throw Error(Status::target_unavailable,
+                        asked + " " + std::string(name) + ": " + info.problem + "; it has " + join_names(true));
+        }
+        return {false, static_cast<std::size_t>(cpu - cpu_rows.begin()), "", reason};
+    }
+    std::size_t colon = std::min(name.find(':'), name.size());
+    auto gpu = std::ranges::find(gpu_rows, name.substr(0, colon), &GpuRow::name);
+    if (gpu == gpu_rows.end()) {
         throw Error(Status::unknown_target,
                     asked + " \"" + std::string(name) + "\": unknown; this build has auto, " + join_names(false));
     }
-    if (!found->available) {
-        throw Error(Status::target_unavailable, asked + " " + std::string(name) +
-                                                    ": this processor lacks it (it needs " + std::string(found->needs) +
-                                                    "); it has " + join_names(true));
-    }
-    return {static_cast<std::size_t>(found - all.begin()), reason};
+    return {true, static_cast<std::size_t>(gpu - gpu_rows.begin()),
+            std::string(name.substr(std::min(colon + 1, name.size()))), reason};
 }
 
 }  // namespace halmix

@@ -37,7 +37,7 @@ def command():
 
 @pytest.fixture(scope="session")
 def targets(command):
-    """Names of the CPU targets this machine has."""
+    """Names of the targets this machine has."""
     listed = json.loads(subprocess.check_output([command, "targets", "--json"]))["targets"]
     names = [row["name"] for row in listed if row["available"] and row["name"].startswith("cpu-")]
     assert names, listed

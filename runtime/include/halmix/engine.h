@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "halmix/batch.h"
 #include "halmix/export.h"
 #include "halmix/image.h"
 #include "halmix/op.h"
@@ -12,30 +14,41 @@
 
 namespace halmix {
 
+class GpuEngine;
+
 /// Where pipelines run.
 struct TargetInfo {
-    std::string_view name;   ///< "cpu-avx512", ...
-    std::string_view needs;  ///< what the machine must have, for people
-    bool available;          ///< this machine has it
-    int pipelines;           ///< compiled for it
+    std::string_view name;                  ///< "cpu-avx512", ..., "cuda", "opencl"
+    std::string_view needs;                 ///< what the machine must have, for people
+    bool available;                         ///< this machine has it
+    int pipelines;                          ///< compiled for it
+    std::vector<std::string> devices = {};  ///< of a GPU target, as its driver calls them
+    std::string problem = {};               ///< why it is not available, for people
 };
 
-/// The targets of this build, best first.
-[[nodiscard]] HALMIX_API std::span<const TargetInfo> targets();
+/// The targets of this build: those of CPUs, best first, then those of GPUs, best first. Loads the GPUs' drivers, which
+/// nothing else does before an Engine is made for one: a process that is to fork should not call it before.
+[[nodiscard]] HALMIX_API std::vector<TargetInfo> targets();
 
 /// The processor features halmix looks at that this machine has, such as "avx2".
 [[nodiscard]] HALMIX_API std::vector<std::string_view> processor_features();
 
 /// Runs plans on one target. Holds no global state; every member may be called from many threads at once, and from a
-/// forked child. It starts no threads. Each thread that runs a plan keeps a workspace of (chains + 1) images until it
-/// ends, so that there is no allocation after the first call for a size.
+/// forked child. It starts no threads.
+///
+/// On a CPU each thread that runs a plan keeps a workspace of (chains + 1) images until it ends, so that there is no
+/// allocation after the first call for a size. On a GPU the engine keeps, for each queue and each call that is under
+/// way at the same time, (chains + 2) images for every plan of a batch on the device, and its drivers may start
+/// threads; a child that is forked after it was made cannot use it.
 class HALMIX_API Engine {
  public:
-    /// `target` is a name from `targets()` or "auto": the environment variable HALMIX_TARGET if it is set and not
-    /// empty, else the first available one. Throws Error: unknown_target or target_unavailable, listing what there is.
-    explicit Engine(std::string_view target = "auto");
+    /// `target` is a name from `targets()`, of a GPU with the device's number or a part of its name if it is not to be
+    /// the first, "cuda:1" or "opencl:Portable"; or "auto": what the environment variable HALMIX_TARGET names if it is
+    /// set and not empty; else for `data` on a GPU that GPU's target, and for data on the host the first available one
+    /// of the CPU's. Throws Error: unknown_target or target_unavailable, listing what there is.
+    explicit Engine(std::string_view target = "auto", Memory data = Memory::host);
 
-    [[nodiscard]] const TargetInfo& target() const noexcept { return *target_; }
+    [[nodiscard]] const TargetInfo& target() const noexcept { return target_; }
 
     /// Why this target was chosen, in one sentence.
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
@@ -45,6 +58,25 @@ class HALMIX_API Engine {
     /// not valid or is for another size, out_of_memory. If it throws, `out` is unspecified.
     void run(const Plan& plan, ImageView in, MutableImageView out) const;
 
+    /// Computes each plan's result on an image of its own, in host memory; sizes may differ. A GPU computes those of
+    /// one size together. As `run` otherwise, but that no output may overlap any other image.
+    void run(std::span<const Plan> plans, std::span<const ImageView> in, std::span<const MutableImageView> out) const;
+
+    /// Computes the results of all plans, `plans.size() / in.count` for each image: plan i is for image
+    /// i / (plans.size() / in.count), its result is image i of `out`, which may not overlap `in`. `timed` fills in the
+    /// report's seconds, for which it waits after each phase.
+    ///
+    /// If both are on a device, it returns when all is in the queue's order, which the caller must wait for before
+    /// using the results; else when the results are there. If the device has too little memory, or a batch is larger
+    /// than pipelines can index (2^31 bytes), it is computed in parts. Throws Error: invalid_argument for batches that
+    /// are not as this and `Batch` say, or in memory the target cannot use; bad_plan, out_of_memory, pipeline_failed.
+    BatchReport run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, const Queue& queue = {},
+                    bool timed = false) const;
+
+    /// Compiles for the device and takes the memory that batches of `count` images of a size need, so that none of
+    /// that happens later. Does nothing on a CPU.
+    void warm_up(int count, int width, int height, int channels, int chains = 3, const Queue& queue = {}) const;
+
     /// The ops one after another, without mixing. As `run` otherwise.
     void apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, MutableImageView out) const;
 
@@ -53,9 +85,10 @@ class HALMIX_API Engine {
                                                          int channels) const;
 
  private:
-    const TargetInfo* target_;
+    TargetInfo target_;
     std::size_t index_;  ///< of the target in the catalogue
     std::string reason_;
+    std::shared_ptr<GpuEngine> gpu_;  ///< if the target is a GPU's
 };
 
 }  // namespace halmix

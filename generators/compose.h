@@ -1,0 +1,40 @@
+#pragma once
+
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "generators/kinds.h"
+
+namespace halmix {
+
+/// Ops one after another, by their kinds, joined by '+'. `set_parameters(input, stage)` defines what each has for
+/// itself.
+template <typename SetParameters>
+std::vector<ChainStage> compose(const std::string& sequence, OpInput input, const SetParameters& set_parameters) {
+    using namespace Halide;
+    std::vector<ChainStage> stages;
+    std::istringstream names(sequence);
+    for (std::string name; std::getline(names, name, '+');) {
+        int stage = static_cast<int>(stages.size());
+        input.prefix = name + std::to_string(stage) + "_";
+        input.param = input.func("param");
+        input.table = input.func("table");
+        set_parameters(input, stage);
+        OpOutput op = kinds.at(name)(input);
+        Func stored = op.image;
+        if (op.role == Role::warp) {
+            Var c("c"), x("x"), y("y");
+            PerImage by_pixels = input.func("stored");
+            by_pixels(c, x, y) = PerImage(op.image, input.item)(c, x, y);
+            stored = by_pixels;
+        }
+        stages.push_back({op, stored});
+        input.image = {stored, input.item};
+        input.whole_image = stored;
+    }
+    return stages;
+}
+
+}  // namespace halmix

@@ -1,0 +1,318 @@
+#include "device.h"
+
+#include <HalideRuntimeCuda.h>
+#include <HalideRuntimeOpenCL.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "halide_glue.h"
+#include "halmix/error.h"
+
+namespace halmix {
+
+namespace {
+
+/// A driver's library, loaded at first use and for good; `open` is null if there is none.
+class Library {
+ public:
+    explicit Library(const char* name) : handle_(dlopen(name, RTLD_NOW | RTLD_LOCAL)) {}
+
+    [[nodiscard]] explicit operator bool() const { return handle_ != nullptr; }
+    [[nodiscard]] void* symbol(const char* name) const { return handle_ == nullptr ? nullptr : dlsym(handle_, name); }
+
+    /// Calls a function that returns a status, which is 0 if all is well; -1 if the library lacks it.
+    template <typename... Args>
+    int call(const char* name, Args... args) const {
+        auto function = reinterpret_cast<int (*)(Args...)>(symbol(name));
+        return function == nullptr ? -1 : function(args...);
+    }
+
+ private:
+    void* handle_;
+};
+
+const Library& cuda_library() {
+    static const Library library("libcuda.so.1");
+    return library;
+}
+
+const Library& opencl_library() {
+    static const Library library("libOpenCL.so.1");
+    return library;
+}
+
+std::string code(int status) { return "error " + std::to_string(status); }
+
+/// Of a device before it is opened.
+struct Found {
+    std::string name;
+    void* id;  ///< cl_device_id, or CUdevice as a number
+};
+
+struct Search {
+    std::vector<Found> found;
+    std::string problem;
+};
+
+Search search_cuda() {
+    const Library& cuda = cuda_library();
+    if (!cuda) return {{}, "libcuda.so.1, NVIDIA's driver, is not on this machine"};
+    if (int status = cuda.call("cuInit", 0U); status != 0) return {{}, "NVIDIA's driver: cuInit: " + code(status)};
+    int count = 0;
+    if (int status = cuda.call("cuDeviceGetCount", &count); status != 0) {
+        return {{}, "NVIDIA's driver: cuDeviceGetCount: " + code(status)};
+    }
+    Search search;
+    for (std::intptr_t i = 0; i < count; i++) {
+        std::array<char, 256> name{};
+        int major = 0, minor = 0;
+        constexpr int compute_capability_major = 75, compute_capability_minor = 76;
+        cuda.call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), static_cast<int>(i));
+        cuda.call("cuDeviceGetAttribute", &major, compute_capability_major, static_cast<int>(i));
+        cuda.call("cuDeviceGetAttribute", &minor, compute_capability_minor, static_cast<int>(i));
+        if (10 * major + minor >= 75) search.found.push_back({name.data(), reinterpret_cast<void*>(i)});
+    }
+    if (search.found.empty()) {
+        search.problem = count == 0 ? "NVIDIA's driver finds no GPU" : "the GPU's compute capability is below 7.5";
+    }
+    return search;
+}
+
+Search search_opencl() {
+    const Library& opencl = opencl_library();
+    if (!opencl) return {{}, "libOpenCL.so.1, which finds OpenCL's drivers, is not on this machine"};
+    unsigned platform_count = 0;
+    opencl.call("clGetPlatformIDs", 0U, static_cast<void**>(nullptr), &platform_count);
+    std::vector<void*> platforms(platform_count);
+    if (platform_count != 0)
+        opencl.call("clGetPlatformIDs", platform_count, platforms.data(), static_cast<unsigned*>(nullptr));
+    auto text = [&](const char* function, void* of, unsigned what) {
+        std::array<char, 1024> value{};
+        opencl.call(function, of, what, value.size() - 1, static_cast<void*>(value.data()),
+                    static_cast<std::size_t*>(nullptr));
+        return std::string(value.data());
+    };
+    Search search;
+    bool any = false;
+    for (void* platform : platforms) {
+        constexpr std::uint64_t all_types = 0xFFFFFFFF;
+        constexpr unsigned platform_name = 0x0902, device_name = 0x102B, double_config = 0x1032;
+        unsigned count = 0;
+        opencl.call("clGetDeviceIDs", platform, all_types, 0U, static_cast<void**>(nullptr), &count);
+        std::vector<void*> devices(count);
+        if (count != 0) {
+            opencl.call("clGetDeviceIDs", platform, all_types, count, devices.data(), static_cast<unsigned*>(nullptr));
+        }
+        for (void* device : devices) {
+            any = true;
+            std::uint64_t doubles = 0;
+            opencl.call("clGetDeviceInfo", device, double_config, sizeof doubles, static_cast<void*>(&doubles),
+                        static_cast<std::size_t*>(nullptr));
+            std::string name = text("clGetPlatformInfo", platform, platform_name) + ": " +
+                               text("clGetDeviceInfo", device, device_name);
+            if (doubles != 0) search.found.push_back({name, device});
+        }
+    }
+    if (search.found.empty()) {
+        search.problem =
+            any ? "no OpenCL device has 64-bit floats" : "OpenCL finds no device; a driver (ICD) is missing";
+    }
+    return search;
+}
+
+Search search(DeviceApi api) { return api == DeviceApi::cuda ? search_cuda() : search_opencl(); }
+
+std::string_view name_of(DeviceApi api) { return api == DeviceApi::cuda ? "cuda" : "opencl"; }
+
+/// What Halide is to work with on this thread.
+struct Current {
+    void* context = nullptr;
+    void* stream = nullptr;
+    int launches = 0;
+};
+
+thread_local Current current;
+
+/// The first call of Halide's OpenCL part loads the library without a lock.
+void load_opencl_in_halide(const Device& device) {
+    OnDevice on(device, {});
+    on.wait();
+}
+
+std::unique_ptr<Device> open(DeviceApi api, const Found& found, std::size_t number) {
+    auto device = std::make_unique<Device>();
+    device->api = api;
+    device->name = std::string(name_of(api)) + ":" + std::to_string(number) + " (" + found.name + ")";
+    device->context = device->stream = nullptr;
+    auto fail = [&](const char* function, int status) {
+        throw Error(Status::target_unavailable, "target " + device->name + ": " + function + ": " + code(status));
+    };
+    if (api == DeviceApi::cuda) {
+        device->memory = Memory::cuda;
+        device->interface = halide_cuda_device_interface();
+        auto id = static_cast<int>(reinterpret_cast<std::intptr_t>(found.id));
+        int status = cuda_library().call("cuDevicePrimaryCtxRetain", &device->context, id);
+        if (status != 0) fail("cuDevicePrimaryCtxRetain", status);
+        static const bool set = [] {
+            halide_set_cuda_acquire_context([](void*, void** context, bool) {
+                *context = current.context;
+                return 0;
+            });
+            halide_set_cuda_release_context([](void*) { return 0; });
+            halide_set_cuda_get_stream([](void*, void*, void** stream) {
+                *stream = current.stream;
+                return 0;
+            });
+            return true;
+        }();
+        (void)set;
+    } else {
+        device->memory = Memory::opencl;
+        device->interface = halide_opencl_device_interface();
+        int status = 0;
+        auto create_context = reinterpret_cast<void* (*)(const void*, unsigned, void* const*, void*, void*, int*)>(
+            opencl_library().symbol("clCreateContext"));
+        auto create_queue = reinterpret_cast<void* (*)(void*, void*, std::uint64_t, int*)>(
+            opencl_library().symbol("clCreateCommandQueue"));
+        device->context = create_context(nullptr, 1, &found.id, nullptr, nullptr, &status);
+        if (device->context == nullptr) fail("clCreateContext", status);
+        device->stream = create_queue(device->context, found.id, 0, &status);
+        if (device->stream == nullptr) fail("clCreateCommandQueue", status);
+        load_opencl_in_halide(*device);
+    }
+    return device;
+}
+
+}  // namespace
+
+Devices find_devices(DeviceApi api) {
+    Search all = search(api);
+    Devices devices{{}, all.problem};
+    for (const Found& found : all.found) devices.names.push_back(found.name);
+    return devices;
+}
+
+const Device& open_device(DeviceApi api, std::string_view which) {
+    static std::mutex mutex;
+    static auto& opened = *new std::map<std::pair<DeviceApi, std::size_t>, std::unique_ptr<Device>>;
+    std::scoped_lock lock(mutex);
+    Search all = search(api);
+    std::size_t number = 0;
+    if (!which.empty()) {
+        auto [end, problem] = std::from_chars(which.data(), which.data() + which.size(), number);
+        if (problem != std::errc() || end != which.data() + which.size()) {
+            auto named = [&](const Found& found) { return found.name.find(which) != std::string::npos; };
+            number = std::ranges::find_if(all.found, named) - all.found.begin();
+        }
+    }
+    if (number >= all.found.size()) {
+        std::string names;
+        for (const Found& found : all.found) names += (names.empty() ? "" : ", ") + found.name;
+        std::string asked = std::string(name_of(api)) + (which.empty() ? "" : ":" + std::string(which));
+        throw Error(Status::target_unavailable,
+                    "target " + asked + ": " + (names.empty() ? all.problem : "no such device; there are " + names));
+    }
+    std::unique_ptr<Device>& device = opened[{api, number}];
+    if (!device) device = open(api, all.found[number], number);
+    return *device;
+}
+
+OnDevice::OnDevice(const Device& device, const Queue& queue) : device_(device) {
+    current = {queue.context != nullptr ? queue.context : device.context,
+               queue.stream != nullptr ? queue.stream : device.stream, 0};
+    clear_pipeline_error();
+}
+
+OnDevice::~OnDevice() { current = {}; }
+
+int OnDevice::launches() const { return current.launches; }
+
+void OnDevice::wait() const {
+    if (int status = halide_device_sync_global(nullptr, device_.interface); status != 0) {
+        fail_on_device(device_.name, status);
+    }
+}
+
+DeviceMemory::~DeviceMemory() { release(); }
+
+bool DeviceMemory::reserve(const Device& owner, std::size_t size) {
+    if (device != 0 && size <= this->size()) return true;
+    release();
+    if (size > std::numeric_limits<std::int32_t>::max()) return false;
+    dim[0].extent = static_cast<std::int32_t>(size);
+    int status = halide_device_malloc(nullptr, this, owner.interface);
+    if (status == 0) return true;
+    dim[0].extent = 0;
+    if (is_out_of_device_memory()) return false;
+    fail_on_device(owner.name, status);
+}
+
+void DeviceMemory::wrap(const Device& owner, const void* data, std::size_t size) {
+    release();
+    dim[0].extent = static_cast<std::int32_t>(size);
+    auto pointer = reinterpret_cast<std::uint64_t>(data);
+    int status = owner.api == DeviceApi::cuda ? halide_cuda_wrap_device_ptr(nullptr, this, pointer)
+                                              : halide_opencl_wrap_cl_mem(nullptr, this, pointer);
+    if (status != 0) fail_on_device(owner.name, status);
+    wrapped_ = true;
+}
+
+void DeviceMemory::release() {
+    if (device == 0) return;
+    if (!wrapped_) {
+        halide_device_free(nullptr, this);
+    } else if (device_interface == halide_cuda_device_interface()) {
+        halide_cuda_detach_device_ptr(nullptr, this);
+    } else {
+        halide_opencl_detach_cl_mem(nullptr, this);
+    }
+    wrapped_ = false;
+    dim[0].extent = 0;
+}
+
+void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop) {
+    int status = halide_device_crop(nullptr, &memory, &crop);
+    if (status != 0) fail_on_device("a part of the device's memory", status);
+}
+
+void fail_on_device(std::string_view what, int status) {
+    bool memory = status == halide_error_code_out_of_memory || is_out_of_device_memory();
+    throw Error(memory ? Status::out_of_memory : Status::pipeline_failed,
+                std::string(what) + ": " + last_pipeline_error());
+}
+
+}  // namespace halmix
+
+// What Halide calls: the driver's library by the name that every machine with the driver has, the context and queue of
+// the thread, and a count of launches (the linker wraps the functions that launch).
+extern "C" {
+
+void* halide_cuda_get_symbol(void* /*user_context*/, const char* name) { return halmix::cuda_library().symbol(name); }
+
+int halide_acquire_cl_context(void* /*user_context*/, void** context, void** queue, bool /*create*/) {
+    *context = halmix::current.context;
+    *queue = halmix::current.stream;
+    return 0;
+}
+
+int halide_release_cl_context(void* /*user_context*/) { return 0; }
+
+#define HALMIX_COUNT_LAUNCHES(function)                                                                                \
+    int __real_##function(void*, void*, const char*, int, int, int, int, int, int, int, size_t*, void**, int8_t*);     \
+    int __wrap_##function(void* user_context, void* state, const char* name, int blocks_x, int blocks_y, int blocks_z, \
+                          int threads_x, int threads_y, int threads_z, int shared, size_t* sizes, void** args,         \
+                          int8_t* is_buffer) {                                                                         \
+        halmix::current.launches++;                                                                                    \
+        return __real_##function(user_context, state, name, blocks_x, blocks_y, blocks_z, threads_x, threads_y,        \
+                                 threads_z, shared, sizes, args, is_buffer);                                           \
+    }
+HALMIX_COUNT_LAUNCHES(halide_cuda_run)
+HALMIX_COUNT_LAUNCHES(halide_opencl_run)
+
+}  // extern "C"

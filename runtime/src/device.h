@@ -1,0 +1,96 @@
+#pragma once
+
+#include <HalideRuntime.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "buffer.h"
+#include "catalogue.h"
+#include "halmix/batch.h"
+
+namespace halmix {
+
+/// The devices of a driver.
+struct Devices {
+    std::vector<std::string> names;  ///< as the driver calls them
+    std::string problem;             ///< why there are none, if so
+};
+
+/// Looks for the driver and its devices. Loads the driver.
+Devices find_devices(DeviceApi api);
+
+/// A GPU in use.
+struct Device {
+    DeviceApi api;
+    std::string name;  ///< "cuda:0 (NVIDIA H200)"
+    const halide_device_interface_t* interface;
+    Memory memory;  ///< what its pointers are
+    void* context;  ///< CUcontext or cl_context
+    void* stream;   ///< its own CUstream or cl_command_queue
+};
+
+/// Opens a device, by its number or a part of its name, "" for the first; it stays open until the process ends. Throws
+/// Error(target_unavailable), listing what there is.
+const Device& open_device(DeviceApi api, std::string_view which);
+
+/// While it exists, all that Halide does on this thread is for a device, in the order of a queue.
+class OnDevice {
+ public:
+    OnDevice(const Device& device, const Queue& queue);
+    ~OnDevice();
+    OnDevice(const OnDevice&) = delete;
+    OnDevice& operator=(const OnDevice&) = delete;
+
+    /// Kernels launched since.
+    [[nodiscard]] int launches() const;
+
+    /// Waits until the queue is empty.
+    void wait() const;
+
+ private:
+    const Device& device_;
+};
+
+/// Memory of a device as bytes. All members need an OnDevice.
+class DeviceMemory : public Buffer<1> {
+ public:
+    DeviceMemory() : Buffer<1>(nullptr, halide_type_of<std::uint8_t>(), {dimension(0, 1)}) {}
+    ~DeviceMemory();
+
+    /// Takes `size` bytes; what was there before is lost. Returns false if the device has no more. Throws Error.
+    [[nodiscard]] bool reserve(const Device& device, std::size_t size);
+    /// Takes memory that the caller has and keeps.
+    void wrap(const Device& device, const void* data, std::size_t size);
+    void release();
+
+    [[nodiscard]] std::size_t size() const { return dim[0].extent; }
+
+ private:
+    bool wrapped_ = false;
+};
+
+void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop);
+
+/// A part of a device's memory as an array. Needs an OnDevice throughout.
+template <std::size_t rank>
+class DeviceArray : public Buffer<rank> {
+ public:
+    DeviceArray(const DeviceMemory& memory, std::size_t offset, halide_type_t element, const Shape<rank>& shape)
+        : Buffer<rank>(nullptr, element, shape) {
+        Buffer<1> crop(nullptr, memory.type, {dimension(0, 1)});
+        crop.dim[0].min = static_cast<std::int32_t>(offset);
+        crop_device_memory(memory, crop);
+        this->device = crop.device;
+        this->device_interface = crop.device_interface;
+        this->set_device_dirty(true);
+    }
+    ~DeviceArray() { halide_device_release_crop(nullptr, this); }
+};
+
+/// Throws what Halide reported on this thread: Error(out_of_memory) or Error(pipeline_failed).
+[[noreturn]] void fail_on_device(std::string_view what, int status);
+
+}  // namespace halmix

@@ -1,0 +1,82 @@
+#include "schedules/gpu.h"
+
+namespace halmix {
+
+using namespace Halide;
+
+namespace {
+
+constexpr int tile_width = 32, tile_height = 8;  // pixels of a block: a warp for each row
+constexpr int lanes = 256;                       // threads that share a whole image
+
+/// What a stage needs to know of the whole image: one kernel, a block for each channel or image. The last of the
+/// stage's tables and values is the kernel's result, the others stay in shared memory.
+void whole_image(const std::vector<Support>& supports) {
+    Func result = supports.back().func;
+    bool is_table = supports.back().role == Role::table;
+    std::vector<Var> blocks = result.args();
+    result.compute_root();
+    if (is_table) {
+        result.bound(blocks[0], 0, lanes).gpu_threads(blocks[0]);
+        blocks.erase(blocks.begin());
+    }
+    for (const Var& block : blocks) result.gpu_blocks(block);
+    LoopLevel inside(result, blocks.front());
+
+    for (const Support& support : supports) {
+        Func f = support.func;
+        if (f.name() == result.name()) continue;
+        f.compute_at(inside);
+        if (support.role == Role::table || support.role == Role::histogram) f.gpu_threads(f.args()[0]);
+        if (support.role != Role::reduction && support.role != Role::histogram) {
+            // Sums and extremes of a table, by one thread.
+            for (int scan = 0; scan < f.num_update_definitions(); scan++) f.update(scan).unscheduled();
+            continue;
+        }
+        RVar pixel("pixel"), round("round"), lane("lane");
+        std::vector<RVar> all = f.rvars(0);
+        f.update().fuse(all[0], all[1], pixel).split(pixel, round, lane, lanes, TailStrategy::GuardWithIf);
+        if (support.role == Role::histogram) {
+            f.update().atomic().gpu_threads(lane);
+        } else {
+            Var thread("thread");
+            Func partial = f.update().rfactor(lane, thread);
+            partial.compute_at(inside).gpu_threads(thread);
+            partial.update().gpu_threads(thread);
+        }
+    }
+}
+
+}  // namespace
+
+void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item, const Var& thread) {
+    Var row("row");
+    image.reorder(c, x, y, item).unroll(c);
+    image.gpu_tile(x, y, thread, row, tile_width, tile_height, TailStrategy::GuardWithIf).gpu_blocks(item);
+}
+
+void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels) {
+    Var thread("thread");
+    for (const ChainStage& stage : stages) {
+        bool of_whole_image = false;
+        for (const Support& support : stage.op.support) {
+            of_whole_image |= support.role == Role::reduction || support.role == Role::histogram;
+        }
+        if (of_whole_image) whole_image(stage.op.support);
+
+        // What takes a pixel for a pixel is computed where the next stage reads it.
+        Role role = stage.op.role;
+        bool inlined = role == Role::pixels || role == Role::bytes || role == Role::lookup;
+        Func image = stage.stored;
+        if (inlined || image.name() == stages.back().stored.name()) continue;
+        std::vector<Var> at = image.args();
+        image.compute_root().bound(at[0], 0, channels);
+        by_pixels(image, at[0], at[1], at[2], at[3], thread);
+    }
+    std::vector<Var> at = dst.args();
+    by_pixels(dst, at[0], at[1], at[2], at[3], thread);
+    // No two items have one place.
+    by_pixels(dst.update().allow_race_conditions(), at[0], at[1], at[2], item, thread);
+}
+
+}  // namespace halmix
