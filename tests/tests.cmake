@@ -15,6 +15,12 @@ function(halmix_add_test name)
     add_test(NAME ${name} COMMAND test_${name})
 endfunction()
 
+halmix_add_test(batch halmix_core Threads::Threads ${CMAKE_DL_LIBS})
+# What drivers can be made to fail with.
+add_test(NAME batch_without_a_driver COMMAND test_batch "[.no-driver]")
+set_tests_properties(batch_without_a_driver PROPERTIES ENVIRONMENT "OCL_ICD_VENDORS=${CMAKE_CURRENT_BINARY_DIR}/none")
+add_test(NAME batch_with_little_memory COMMAND test_batch "[.little-memory]")
+set_tests_properties(batch_with_little_memory PROPERTIES ENVIRONMENT "POCL_MEMORY_LIMIT=1")
 halmix_add_test(engine halmix_core Threads::Threads)
 halmix_add_test(io halmix_io)
 halmix_add_test(pipelines halmix_core)

@@ -394,7 +394,9 @@ void Engine::warm_up(int count, int width, int height, int channels, int chains,
     if (!gpu_) return;
     constexpr std::array<double, op_count> values = {0, 0, 4, 10, 128, 0.1, 0.1, 3, 3, 1.5, 1.5, 1.5, 1.5};
     std::vector<std::uint8_t> image(std::size_t(width) * height * channels * count), result(4 * image.size());
-    std::vector<Plan> plans(count, {width, height, 0.5F, {}, std::vector<Chain>(chains, Chain{0, {}})});
+    // As many steps and tables as a plan of depth 3 can have.
+    const Chain chain{0, {{Op::posterize, 4}, {Op::sharpness, 1.5}, {Op::solarize, 128}}};
+    std::vector<Plan> plans(count, {width, height, 0.5F, {}, std::vector<Chain>(chains, chain)});
     for (const OpInfo& info : ops()) {
         OpCall call{info.op, values[static_cast<std::size_t>(info.op)]};
         apply({&call, 1}, {}, {image.data(), width, height, channels}, {result.data(), width, height, channels});

@@ -204,7 +204,9 @@ struct GpuEngine::Workspace {
 
     void upload_block() {
         const std::vector<std::uint8_t>& all = block.bytes();
-        if (!parameters.reserve(device, all.size())) check(halide_error_code_out_of_memory, device, "parameters");
+        // Batches differ a little.
+        constexpr std::size_t unit = std::size_t{1} << 16;
+        if (!parameters.reserve(device, (all.size() + unit - 1) / unit * unit)) check(halide_error_code_out_of_memory, device, "parameters");
         upload(all.data(), all.size(), parameters);
     }
 
