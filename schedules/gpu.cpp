@@ -1,5 +1,7 @@
 #include "schedules/gpu.h"
 
+#include <algorithm>
+
 namespace halmix {
 
 using namespace Halide;
@@ -47,6 +49,17 @@ void whole_image(const std::vector<Support>& supports) {
     }
 }
 
+bool of_whole_image(const ChainStage& stage) {
+    return std::ranges::any_of(stage.op.support, [](const Support& support) {
+        return support.role == Role::reduction || support.role == Role::histogram;
+    });
+}
+
+bool by_pixel(const ChainStage& stage) {
+    Role role = stage.op.role;
+    return role == Role::pixels || role == Role::bytes || role == Role::lookup;
+}
+
 }  // namespace
 
 void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item, const Var& thread) {
@@ -57,18 +70,14 @@ void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarO
 
 void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels) {
     Var thread("thread");
-    for (const ChainStage& stage : stages) {
-        bool of_whole_image = false;
-        for (const Support& support : stage.op.support) {
-            of_whole_image |= support.role == Role::reduction || support.role == Role::histogram;
-        }
-        if (of_whole_image) whole_image(stage.op.support);
+    for (std::size_t i = 0; i < stages.size(); i++) {
+        const ChainStage& stage = stages[i];
+        if (of_whole_image(stage)) whole_image(stage.op.support);
 
-        // What takes a pixel for a pixel is computed where the next stage reads it.
-        Role role = stage.op.role;
-        bool inlined = role == Role::pixels || role == Role::bytes || role == Role::lookup;
+        // What takes a pixel for a pixel is computed where the next stage reads it, and so is what a stage reads once.
         Func image = stage.stored;
-        if (inlined || image.name() == stages.back().stored.name()) continue;
+        bool last = i + 1 == stages.size();
+        if (last || by_pixel(stage) || (by_pixel(stages[i + 1]) && !of_whole_image(stages[i + 1]))) continue;
         std::vector<Var> at = image.args();
         image.compute_root().bound(at[0], 0, channels);
         by_pixels(image, at[0], at[1], at[2], at[3], thread);

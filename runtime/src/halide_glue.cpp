@@ -34,7 +34,8 @@ class Scratch {
     }
 
     void* take(std::size_t size) {
-        if (size > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
+        // Pipelines for GPUs ask for nothing where they need no memory on the host, and give nothing back.
+        if (size == 0 || size > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
         std::size_t rounded = round_up(size);
         if (blocks_ == 0) reserve(wanted_);
         void* block = memory_ + used_;

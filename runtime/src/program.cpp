@@ -151,35 +151,39 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
     }
 }
 
+bool runs_on(const PipelineRow& row, Processor processor) {
+    if (processor == Processor::cpu) return row.functions.front() != nullptr;
+    return !row.batch_functions.empty() && row.batch_functions.front() != nullptr;
+}
+
 /// The pipeline for a sequence, or null if the catalogue has none.
-const PipelineRow* find_pipeline(Sequence sequence, int channels) {
+const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor processor) {
     static const auto* const by_sequence = [] {
         auto* map = new std::unordered_map<Sequence, std::array<const PipelineRow*, 4>>;
         for (const PipelineRow& row : pipeline_rows) (*map)[row.sequence][row.channels] = &row;
         return map;
     }();
     auto found = by_sequence->find(sequence);
-    return found == by_sequence->end() ? nullptr : found->second[channels];
-}
-
-bool runs_on(const PipelineRow& row, Processor processor) {
-    if (processor == Processor::cpu) return true;
-    return !row.batch_functions.empty() && row.batch_functions.front() != nullptr;
+    if (found == by_sequence->end()) return nullptr;
+    const PipelineRow* row = found->second[channels];
+    return row != nullptr && runs_on(*row, processor) ? row : nullptr;
 }
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
 void choose_steps(Program& program, int channels, Processor processor) {
     int count = static_cast<int>(program.kinds.size());
+    // On a GPU it depends on the whole batch whether a longer one pays.
+    const int longest = processor == Processor::cpu ? longest_sequence : 1;
     std::array<int, max_depth + 1> fewest{};  // for the stages from i to the end
     std::array<const PipelineRow*, max_depth> choice{};
     std::array<int, max_depth> next{};
     for (int i = count - 1; i >= 0; i--) {
         fewest[i] = max_depth + 1;
         Sequence sequence = 0;
-        for (int end = i + 1; end <= std::min(count, i + longest_sequence); end++) {
+        for (int end = i + 1; end <= std::min(count, i + longest); end++) {
             sequence = append(sequence, program.kinds[end - 1]);
-            const PipelineRow* pipeline = find_pipeline(sequence, channels);
-            if (pipeline != nullptr && runs_on(*pipeline, processor) && fewest[end] + 1 <= fewest[i]) {
+            const PipelineRow* pipeline = find_pipeline(sequence, channels, processor);
+            if (pipeline != nullptr && fewest[end] + 1 <= fewest[i]) {
                 fewest[i] = fewest[end] + 1;
                 choice[i] = pipeline;
                 next[i] = end;
@@ -190,6 +194,13 @@ void choose_steps(Program& program, int channels, Processor processor) {
 }
 
 }  // namespace
+
+const PipelineRow* find_whole(const Program& program, int channels, Processor processor) {
+    Sequence sequence = 0;
+    if (std::ssize(program.kinds) > longest_sequence) return nullptr;
+    for (Kind kind : program.kinds) sequence = append(sequence, kind);
+    return find_pipeline(sequence, channels, processor);
+}
 
 void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program) {
     program.kinds.clear();

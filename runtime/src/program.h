@@ -33,8 +33,12 @@ struct Program {
 /// What a program is to run on. GPUs have fewer sequences, and something to run for a chain that changes nothing.
 enum class Processor : unsigned char { cpu, gpu };
 
+/// The one pipeline that computes all stages of a program, or null if the catalogue has none.
+const PipelineRow* find_whole(const Program& program, int channels, Processor processor);
+
 /// Lowers a chain for images of a size: leaves out ops that change nothing, folds runs of table ops into one, and
-/// covers the rest with as few pipelines of the catalogue as possible. Reuses the program's memory.
+/// covers the rest with as few pipelines of the catalogue as possible, or on a GPU with one for each stage. Reuses the
+/// program's memory.
 void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program);
 
 }  // namespace halmix

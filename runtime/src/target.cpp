@@ -51,9 +51,11 @@ std::vector<std::string_view> processor_features() {
 TargetInfo describe_cpu(std::size_t index) {
     const CpuRow& row = cpu_rows[index];
     bool available = has_features(row.needs);
-    return {row.name,  row.needs,
-            available, static_cast<int>(std::size(pipeline_rows)),
-            {},        available ? "" : "this processor lacks it (it needs " + std::string(row.needs) + ")"};
+    auto count =
+        std::ranges::count_if(pipeline_rows, [&](const PipelineRow& row) { return row.functions[index] != nullptr; });
+    TargetInfo info{row.name, row.needs, available, static_cast<int>(count)};
+    if (!available) info.problem = "this processor lacks it (it needs " + std::string(row.needs) + ")";
+    return info;
 }
 
 TargetInfo describe_gpu(std::size_t index) {
