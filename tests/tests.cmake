@@ -36,7 +36,7 @@ target_link_libraries(chain_server PRIVATE halmix_options halmix_core nlohmann_j
 function(halmix_add_pytest folder)
     string(JOIN _ name ${folder} ${ARGN})
     add_test(NAME ${name}
-        COMMAND ${HALMIX_VENV_PYTHON} -m pytest -q -rP -p no:cacheprovider ${PROJECT_SOURCE_DIR}/tests/${folder}
+        COMMAND ${HALMIX_VENV_PYTHON} -m pytest -q -rsP -p no:cacheprovider ${PROJECT_SOURCE_DIR}/tests/${folder}
         CONFIGURATIONS ${ARGN})
     set(environment
         PYTHONDONTWRITEBYTECODE=1
@@ -51,6 +51,7 @@ endfunction()
 halmix_add_pytest(catalogue)
 halmix_add_pytest(cli)
 halmix_add_pytest(composer)
+halmix_add_pytest(ptx)
 halmix_add_pytest(readme)
 
 # 100,000 chains and 60,000 plans: ctest -C slow.
