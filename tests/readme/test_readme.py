@@ -33,18 +33,29 @@ def installed(tmp_path_factory):
     return prefix
 
 
-def test_program(installed, tmp_path):
-    (program,), (project,) = blocks("README.md", "cpp"), blocks("README.md", "cmake")
-    (tmp_path / "example.cpp").write_text(program)
-    (tmp_path / "CMakeLists.txt").write_text(project)
-    configure = [os.environ["HALMIX_CMAKE"], "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja"]
-    configure += [f"-DCMAKE_MAKE_PROGRAM={os.environ['HALMIX_NINJA']}", f"-DCMAKE_PREFIX_PATH={installed}"]
-    flags = "-Wall -Wextra -Werror"
-    if os.environ["HALMIX_SANITIZE"]:
-        flags += f" -fsanitize={os.environ['HALMIX_SANITIZE']}"
-    subprocess.run([*configure, f"-DCMAKE_CXX_FLAGS={flags}"], check=True)
-    subprocess.run([os.environ["HALMIX_CMAKE"], "--build", tmp_path / "build"], check=True)
-    printed = subprocess.check_output([tmp_path / "build" / "example"], cwd=tmp_path)
+@pytest.fixture
+def built(installed, tmp_path):
+    """Builds a program as the README does."""
+
+    def build(program):
+        (project,) = blocks("README.md", "cmake")
+        (tmp_path / "example.cpp").write_text(program)
+        (tmp_path / "CMakeLists.txt").write_text(project)
+        configure = [os.environ["HALMIX_CMAKE"], "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja"]
+        configure += [f"-DCMAKE_MAKE_PROGRAM={os.environ['HALMIX_NINJA']}", f"-DCMAKE_PREFIX_PATH={installed}"]
+        flags = "-Wall -Wextra -Werror"
+        if os.environ["HALMIX_SANITIZE"]:
+            flags += f" -fsanitize={os.environ['HALMIX_SANITIZE']}"
+        subprocess.run([*configure, f"-DCMAKE_CXX_FLAGS={flags}"], check=True)
+        subprocess.run([os.environ["HALMIX_CMAKE"], "--build", tmp_path / "build"], check=True)
+        return tmp_path / "build" / "example"
+
+    return build
+
+
+def test_program(built, tmp_path):
+    (program,) = blocks("README.md", "cpp")
+    printed = subprocess.check_output([built(program)], cwd=tmp_path)
 
     plan = json.loads(printed)
     y, x = np.indices((plan["height"], plan["width"]))
@@ -53,6 +64,12 @@ def test_program(installed, tmp_path):
         result = model.to_array(image)
     assert (result != original).any()
     np.testing.assert_array_equal(result, model.run(original, plan))
+
+
+def test_program_for_a_gpu(built):
+    """It is compiled and linked only, since few machines have one."""
+    (program,) = blocks("docs/gpu.md", "cpp")
+    built(program + "\nint main() { return Augmenter(1, nullptr).width; }\n")
 
 
 def test_library_shows_its_own_symbols_only(installed):
