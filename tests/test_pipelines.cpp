@@ -216,6 +216,33 @@ TEST_CASE("every whole angle, threshold and number of bits, factors and slopes o
     CHECK(count >= static_cast<int>(4000 * available_engines().size()));
 }
 
+TEST_CASE("runs of posterize, solarize and brightness, whose tables nearly have a form that is looked up faster") {
+    // Thresholds beside the ends invert a few levels only; the second of two inverts another row of 16.
+    std::mt19937 random(7);
+    auto call = [&]() -> OpCall {
+        switch (random() % 3) {
+            case 0:
+                return {Op::posterize, static_cast<double>(1 + random() % 8)};
+            case 1:
+                return {Op::solarize, static_cast<double>(random() % 2 == 0 ? random() % 257 : 253 + random() % 4)};
+            default:
+                return {Op::brightness, static_cast<double>(random() % 65) / 32};
+        }
+    };
+    reference::Image in = make(Content::noise, 41, 31, 3);
+    for (int run = 0; run < 2000; run++) {
+        std::vector<OpCall> ops = {call(), call()};
+        if (run % 2 == 0) ops.push_back(call());
+        reference::Image expected = run_reference(ops, in);
+        for (const Engine& engine : available_engines()) {
+            reference::Image out = in;
+            engine.apply(ops, fill, {in.pixels.data(), 41, 31, 3}, {out.pixels.data(), 41, 31, 3});
+            if (out == expected) continue;
+            FAIL(engine.target().name << ": " << text(ops));
+        }
+    }
+}
+
 TEST_CASE("the autocontrast table of every pair of lowest and highest level") {
     int count = 0;
     for (const Engine& engine : available_engines()) {

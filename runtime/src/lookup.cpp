@@ -81,7 +81,7 @@ int halmix_lookup__cpu_avx512(halide_buffer_t* image, halide_buffer_t* table, ha
 }
 
 int halmix_lookup__cpu_avx2(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {
-    return halmix::look_up_image(image, table, out, halmix::lookup::avx2, halmix::lookup::scalar_rgb);
+    return halmix::look_up_image(image, table, out, halmix::lookup::avx2, halmix::lookup::avx2_rgb);
 }
 
 int halmix_lookup__cpu_sse41(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {

@@ -16,6 +16,7 @@ void scalar(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const 
 void scalar_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* tables);
 
 void avx2(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* table);
+void avx2_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* tables);
 
 void avx512(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* table);
 void avx512_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t count, const std::uint8_t* tables);
