@@ -44,9 +44,11 @@ void avx512_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t count, co
     std::size_t i = 0;
     for (; i + 64 <= count; i += 64, in += 192, out += 192) {
         __m512i a = _mm512_loadu_si512(in), b = _mm512_loadu_si512(in + 64), c = _mm512_loadu_si512(in + 128);
-        _mm512_storeu_si512(out, interleave(red(a), green(a), blue(a)));
-        _mm512_storeu_si512(out + 64, interleave(green(b), blue(b), red(b)));
-        _mm512_storeu_si512(out + 128, interleave(blue(c), red(c), green(c)));
+        // By channel, each byte in its place of one of the three vectors.
+        __m512i r = red(interleave(a, c, b)), g = green(interleave(b, a, c)), bl = blue(interleave(c, b, a));
+        _mm512_storeu_si512(out, interleave(r, g, bl));
+        _mm512_storeu_si512(out + 64, interleave(g, bl, r));
+        _mm512_storeu_si512(out + 128, interleave(bl, r, g));
     }
     scalar_rgb(in, out, count - i, tables);
 }
