@@ -14,7 +14,8 @@ enum class Role {
     bytes,    ///< the same byte
     lookup,   ///< the same pixel, through a table; on targets with an extern stage for it, that stage
     stencil,  ///< pixels close by
-    rows,     ///< pixels of one row, side by side; perhaps then two of each row and some rows once more
+    rows,     ///< pixels of one row, side by side; then two of each row and some rows once more
+    copy,     ///< groups of bytes of one row: of fill, then of the image
     columns,  ///< pixels of one column, one after another; then two of each column and some columns once more
     warp,     ///< pixels from anywhere, by tiles
     // what ops make them from
@@ -108,7 +109,7 @@ struct OpOutput {
     Halide::Func image;
     Role role;
     std::vector<Support> support = {};
-    int window = 0;  ///< bytes of a row that read the same few rows, for `columns`; pixels of a tile, for `warp`
+    int window = 0;  ///< bytes of a group, for `copy`, or that read the same few rows, for `columns`; pixels of a tile
     Halide::Expr special = {};  ///< a condition, if defined, under which the result takes fewer operations
 };
 

@@ -19,8 +19,7 @@ struct Scheduler {
     static std::optional<LoopLevel> reading(const ChainStage& stage) {
         Func image = stage.stored;
         LoopLevel row_of_image(image, image.args()[2]);
-        if (stage.op.role == Role::pixels) return row_of_image;
-        if (stage.op.role == Role::rows && !image.has_update_definition()) return row_of_image;
+        if (stage.op.role == Role::pixels || stage.op.role == Role::copy) return row_of_image;
         for (const Support& support : stage.op.support) {
             Func f = support.func;
             if (support.role != Role::source) continue;
@@ -39,8 +38,8 @@ struct Scheduler {
     void place(const ChainStage& stage, const ChainStage& next) {
         Func image = stage.stored;
         Role role = stage.op.role;
-        bool by_rows = role == Role::pixels || role == Role::bytes || role == Role::rows || role == Role::stencil ||
-                       role == Role::warp;
+        bool by_rows = role == Role::pixels || role == Role::bytes || role == Role::rows || role == Role::copy ||
+                       role == Role::stencil || role == Role::warp;
         std::optional<LoopLevel> row = reading(next);
         // All of it, or all of a row, which Halide cannot tell from how the next stage reads it.
         image.bound(image.args()[0], 0, channels).bound(image.args()[1], 0, width);
@@ -132,13 +131,24 @@ struct Scheduler {
         Func image = stage.stored;
         Var c = image.args()[0], y = image.args()[2];
         by_bytes(image, stage.op.special);
-        if (image.has_update_definition()) again(image, y);
+        again(image, y);
         for (const Support& support : stage.op.support) {
             if (support.role != Role::row) continue;
             Func f = support.func;
             row_by_row(f, {image, y});
             f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
             f.update().vectorize(f.rvars(0)[0], bytes, TailStrategy::GuardWithIf);
+        }
+    }
+
+    /// Groups of bytes, if a row has one and if what is copied of it has.
+    void copy(const ChainStage& stage) const {
+        Func image = stage.stored;
+        Expr has_group[] = {width * channels >= stage.op.window, stage.op.special};
+        for (int i = 0; i < 2; i++) {
+            RVar byte = image.rvars(i)[0];
+            Stage update = image.update(i).never_partition_all().allow_race_conditions();
+            update.specialize(has_group[i]).vectorize(byte);
         }
     }
 
@@ -257,6 +267,9 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 break;
             case Role::rows:
                 schedule.rows(stage);
+                break;
+            case Role::copy:
+                schedule.copy(stage);
                 break;
             case Role::columns:
                 schedule.columns(stage);
