@@ -5,11 +5,13 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <tuple>
 
 #include "halide_glue.h"
 #include "halmix/error.h"
@@ -139,6 +141,73 @@ struct Current {
 
 thread_local Current current;
 
+/// Memory that pipelines take for tables and means, kept for the next ones in the same queue. Halide does so with CUDA.
+class OpenClScratch {
+ public:
+    /// Sets the buffer's memory if there is some of that size.
+    bool take(halide_buffer_t& buffer, std::size_t size) {
+        std::scoped_lock lock(mutex_);
+        auto found = idle_.find({current.context, current.stream, size});
+        if (found == idle_.end()) return false;
+        buffer.device = found->second;
+        buffer.device_interface = halide_opencl_device_interface();
+        idle_.erase(found);
+        sizes_[buffer.device] = size;
+        return true;
+    }
+    void add(const halide_buffer_t& buffer, std::size_t size) {
+        std::scoped_lock lock(mutex_);
+        sizes_[buffer.device] = size;
+    }
+    void give(halide_buffer_t& buffer) {
+        std::scoped_lock lock(mutex_);
+        idle_.emplace(std::tuple{current.context, current.stream, sizes_.at(buffer.device)}, buffer.device);
+        sizes_.erase(buffer.device);
+        buffer.device = 0;
+        buffer.device_interface = nullptr;
+    }
+    /// Gives back what a context's pipelines have left.
+    void release(void* context) {
+        std::scoped_lock lock(mutex_);
+        std::erase_if(idle_, [&](const auto& entry) {
+            if (std::get<0>(entry.first) != context) return false;
+            Buffer<1> buffer(nullptr, halide_type_of<std::uint8_t>(), {dimension(1, 1)});
+            buffer.device = entry.second;
+            buffer.device_interface = halide_opencl_device_interface();
+            buffer.device_interface->device_free(nullptr, &buffer);
+            return true;
+        });
+    }
+
+ private:
+    std::mutex mutex_;
+    std::multimap<std::tuple<void*, void*, std::size_t>, std::uint64_t> idle_;  ///< by context, stream and size
+    std::map<std::uint64_t, std::size_t> sizes_;                                ///< of what is in use
+};
+
+OpenClScratch& opencl_scratch() {
+    static auto& scratch = *new OpenClScratch;
+    return scratch;
+}
+
+/// Has floats multiplied and added as they are written: Halide's source allows a compiler to fuse them.
+void* create_exact_program(void* context, unsigned count, const char** sources, const std::size_t* /*lengths*/,
+                           int* status) {
+    constexpr std::string_view fused = "FP_CONTRACT ON", exact = "FP_CONTRACT OFF";
+    std::string text;
+    for (unsigned i = 0; i < count; i++) text += sources[i];
+    std::size_t place = text.find(fused);
+    if (place == std::string::npos) {
+        *status = -30;  // CL_INVALID_VALUE
+        return nullptr;
+    }
+    text.replace(place, fused.size(), exact);
+    const char* source = text.c_str();
+    auto create = reinterpret_cast<void* (*)(void*, unsigned, const char**, const std::size_t*, int*)>(
+        opencl_library().symbol("clCreateProgramWithSource"));
+    return create(context, 1, &source, nullptr, status);
+}
+
 /// The first call of Halide's OpenCL part loads the library without a lock.
 void load_opencl_in_halide(const Device& device) {
     OnDevice on(device, {});
@@ -246,7 +315,7 @@ bool DeviceMemory::reserve(const Device& owner, std::size_t size) {
     release();
     if (size > std::numeric_limits<std::int32_t>::max()) return false;
     dim[0].extent = static_cast<std::int32_t>(size);
-    int status = halide_device_malloc(nullptr, this, owner.interface);
+    int status = owner.interface->device_malloc(nullptr, this, owner.interface);
     if (status == 0) return true;
     dim[0].extent = 0;
     if (is_out_of_device_memory()) return false;
@@ -266,7 +335,7 @@ void DeviceMemory::wrap(const Device& owner, const void* data, std::size_t size)
 void DeviceMemory::release() {
     if (device == 0) return;
     if (!wrapped_) {
-        halide_device_free(nullptr, this);
+        device_interface->device_free(nullptr, this);
     } else if (device_interface == halide_cuda_device_interface()) {
         halide_cuda_detach_device_ptr(nullptr, this);
     } else {
@@ -274,6 +343,10 @@ void DeviceMemory::release() {
     }
     wrapped_ = false;
     dim[0].extent = 0;
+}
+
+void release_scratch(const Device& device) {
+    if (device.api == DeviceApi::opencl) opencl_scratch().release(device.context);
 }
 
 void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop) {
@@ -290,10 +363,45 @@ void fail_on_device(std::string_view what, int status) {
 }  // namespace halmix
 
 // What Halide calls: the driver's library by the name that every machine with the driver has, the context and queue of
-// the thread, and a count of launches (the linker wraps the functions that launch).
+// the thread; and what is put around what Halide calls, by the linker: memory that is kept, a count of launches.
 extern "C" {
 
 void* halide_cuda_get_symbol(void* /*user_context*/, const char* name) { return halmix::cuda_library().symbol(name); }
+
+void* halide_opencl_get_symbol(void* /*user_context*/, const char* name) {
+    if (std::string_view(name) == "clCreateProgramWithSource") {
+        return reinterpret_cast<void*>(halmix::create_exact_program);
+    }
+    return halmix::opencl_library().symbol(name);
+}
+
+int __real_halide_device_malloc(void*, halide_buffer_t*, const halide_device_interface_t*);
+int __real_halide_device_free(void*, halide_buffer_t*);
+
+int __wrap_halide_device_malloc(void* user_context, halide_buffer_t* buffer,
+                                const halide_device_interface_t* interface) {
+    if (interface != halide_opencl_device_interface() || buffer->device != 0) {
+        return __real_halide_device_malloc(user_context, buffer, interface);
+    }
+    std::size_t size = std::bit_ceil(buffer->size_in_bytes());
+    if (halmix::opencl_scratch().take(*buffer, size)) return 0;
+    halmix::Buffer<1> bytes(nullptr, halide_type_of<std::uint8_t>(), {halmix::dimension(std::ptrdiff_t(size), 1)});
+    int status = __real_halide_device_malloc(user_context, &bytes, interface);
+    if (status != 0) return status;
+    buffer->device = bytes.device;
+    buffer->device_interface = interface;
+    halmix::opencl_scratch().add(*buffer, size);
+    return 0;
+}
+
+int __wrap_halide_device_free(void* user_context, halide_buffer_t* buffer) {
+    if (buffer->device == 0 || buffer->device_interface != halide_opencl_device_interface()) {
+        return __real_halide_device_free(user_context, buffer);
+    }
+    halmix::opencl_scratch().give(*buffer);
+    buffer->set_device_dirty(false);
+    return 0;
+}
 
 int halide_acquire_cl_context(void* /*user_context*/, void** context, void** queue, bool /*create*/) {
     *context = halmix::current.context;

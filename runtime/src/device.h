@@ -72,6 +72,9 @@ class DeviceMemory : public Buffer<1> {
     bool wrapped_ = false;
 };
 
+/// Gives back what pipelines have left of the device's memory for the next ones. Needs an OnDevice.
+void release_scratch(const Device& device);
+
 void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop);
 
 /// A part of a device's memory as an array. Needs an OnDevice throughout.

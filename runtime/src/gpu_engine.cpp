@@ -262,6 +262,7 @@ GpuEngine::GpuEngine(std::size_t gpu, std::string_view which)
 GpuEngine::~GpuEngine() {
     OnDevice on(device_, {});
     idle_.clear();
+    release_scratch(device_);
 }
 
 std::unique_ptr<GpuEngine::Workspace> GpuEngine::take_workspace(const Queue& queue) {

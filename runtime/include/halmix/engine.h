@@ -38,7 +38,7 @@ struct TargetInfo {
 ///
 /// On a CPU each thread that runs a plan keeps a workspace of (chains + 1) images until it ends, so that there is no
 /// allocation after the first call for a size. On a GPU the engine keeps, for each queue and each call that is under
-/// way at the same time, (chains + 2) images for every plan of a batch on the device, and its drivers may start
+/// way at the same time, (chains + 1) images for every plan of a batch on the device, and its drivers may start
 /// threads; a child that is forked after it was made cannot use it.
 class HALMIX_API Engine {
  public:
