@@ -22,7 +22,11 @@ target_link_libraries(halmix_io
 add_executable(halmix_command
     apps/apply.cpp
     apps/augment.cpp
+    apps/compare.cpp
+    apps/comparison.cpp
+    apps/comparison_plot.cpp
     apps/drawing.cpp
+    apps/energy.cpp
     apps/figure.cpp
     apps/inputs.cpp
     apps/interrupt.cpp

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <map>
@@ -85,7 +87,8 @@ class Augmenter {
         for (const std::string& line : list_.failures) progress.say(line);
         std::atomic<std::size_t> failed{0};
         std::atomic<std::size_t> started{0};
-        for_each_index(items.size(), options_.threads, [&](std::size_t i) {
+        Team team(static_cast<int>(std::min<std::size_t>(options_.threads, items.size())));
+        team.for_each_index(items.size(), [&](std::size_t i) {
             if (interrupted()) return;
             ++started;
             std::string plan_text;

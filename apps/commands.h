@@ -17,5 +17,6 @@ void add_apply(CLI::App& app, int& exit_code);
 void add_replay(CLI::App& app, int& exit_code);
 void add_figure(CLI::App& app, int& exit_code);
 void add_targets(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
 
 }  // namespace halmix::command

@@ -17,8 +17,7 @@ extern "C" const char* __lsan_default_options() { return "print_suppressions=0";
 namespace halmix::command {
 namespace {
 
-constexpr int line_width = 2;
-constexpr double line_gray = 0.35;
+constexpr int line_width = Pen{}.width;
 constexpr double frame_gray = 0.72;
 
 /// What a pixel of a resized line covers of the line it comes from: pixels `first` to `last`. Lengths are counted in
@@ -65,7 +64,17 @@ double advance(cairo_t* context, const std::string& text) {
 }
 
 void set_ink(cairo_t* context, Ink ink) {
-    constexpr std::array<std::array<double, 3>, 3> inks{{{0.1, 0.1, 0.1}, {0.4, 0.4, 0.4}, {0.07, 0.32, 0.65}}};
+    // The last five: Okabe and Ito, 2008.
+    constexpr std::array<std::array<double, 3>, 10> inks{{{0.1, 0.1, 0.1},
+                                                          {0.4, 0.4, 0.4},
+                                                          {0.07, 0.32, 0.65},
+                                                          {0.35, 0.35, 0.35},
+                                                          {0.9, 0.9, 0.9},
+                                                          {0.835, 0.369, 0},
+                                                          {0, 0.62, 0.451},
+                                                          {0.337, 0.706, 0.914},
+                                                          {0.8, 0.475, 0.655},
+                                                          {0.902, 0.624, 0}}};
     const auto [red, green, blue] = inks[static_cast<std::size_t>(ink)];
     cairo_set_source_rgb(context, red, green, blue);
 }
@@ -80,7 +89,6 @@ Drawing::Drawing(Size size)
     if (cairo_status(context) != CAIRO_STATUS_SUCCESS) throw std::bad_alloc();
     cairo_set_source_rgb(context, 1, 1, 1);
     cairo_paint(context);
-    cairo_set_line_width(context, line_width);
     cairo_select_font_face(context, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     // Letters are drawn by their outlines alone, so that their width is proportional to their size.
     cairo_font_options_t* const options = cairo_font_options_create();
@@ -122,20 +130,31 @@ void Drawing::picture(Point centre, Size size, ImageView image) {
     cairo_surface_mark_dirty(surface_.get());
 }
 
-void Drawing::text(Point base, const std::string& text, int font_size, Ink ink) {
+void Drawing::text(Point base, const std::string& text, int font_size, Ink ink, Align align) {
     cairo_t* const context = context_.get();
     set_ink(context, ink);
     cairo_set_font_size(context, font_size);
-    cairo_move_to(context, base.x - advance(context, text) / 2, base.y);
+    cairo_move_to(context, base.x - advance(context, text) * static_cast<int>(align) / 2, base.y);
     cairo_show_text(context, text.c_str());
 }
 
-void Drawing::line(std::span<const Point> path) {
+void Drawing::line(std::span<const Point> path, const Pen& pen) {
     cairo_t* const context = context_.get();
-    cairo_set_source_rgb(context, line_gray, line_gray, line_gray);
+    set_ink(context, pen.ink);
+    cairo_set_line_width(context, pen.width);
+    const std::array<double, 2> dash{4.0 * pen.width, 3.0 * pen.width};
+    cairo_set_dash(context, dash.data(), pen.dashed ? dash.size() : 0, 0);
     cairo_new_path(context);  // a text leaves a point behind
     for (const Point& point : path) cairo_line_to(context, point.x, point.y);
     cairo_stroke(context);
+}
+
+void Drawing::dot(Point centre, int radius, Ink ink) {
+    cairo_t* const context = context_.get();
+    set_ink(context, ink);
+    cairo_new_path(context);
+    cairo_arc(context, centre.x, centre.y, radius, 0, 2 * std::numbers::pi);
+    cairo_fill(context);
 }
 
 void Drawing::arrow(std::span<const Point> path, int head) {

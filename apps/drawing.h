@@ -19,9 +19,20 @@ struct Point {
 struct Size {
     int width = 0;
     int height = 0;
+
+    friend bool operator==(const Size&, const Size&) = default;
 };
 
-enum class Ink : unsigned char { black, gray, blue };
+/// The last five are for lines of a plot, and stay apart for people who do not tell red from green.
+enum class Ink : unsigned char { black, gray, blue, line, grid, vermilion, green, sky, purple, orange };
+
+enum class Align : unsigned char { left, centre, right };
+
+struct Pen {
+    Ink ink = Ink::line;
+    int width = 2;
+    bool dashed = false;
+};
 
 struct CairoDeleter {
     void operator()(cairo_surface_t* surface) const { cairo_surface_destroy(surface); }
@@ -41,10 +52,11 @@ class Drawing {
     /// image's own; else each is the mean of the area it covers. Gray is shown as RGB.
     void picture(Point centre, Size size, ImageView image);
 
-    /// A line of text, centred at `x`, standing on `y`.
-    void text(Point base, const std::string& text, int font_size, Ink ink);
+    /// A line of text standing on `y`, with its centre, or what `align` says, at `x`.
+    void text(Point base, const std::string& text, int font_size, Ink ink, Align align = Align::centre);
 
-    void line(std::span<const Point> path);
+    void line(std::span<const Point> path, const Pen& pen = {});
+    void dot(Point centre, int radius, Ink ink);
     void arrow(std::span<const Point> path,
                int head);                     ///< its last stretch must not be diagonal nor shorter than `head`
     void sum_sign(Point centre, int radius);  ///< a plus in a circle

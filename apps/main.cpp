@@ -22,6 +22,7 @@ int run(int argc, char** argv) {
     add_replay(app, exit_code);
     add_figure(app, exit_code);
     add_targets(app, exit_code);
+    add_compare(app, exit_code);
     // Last, since subcommands take over what is set before.
     app.footer(
         "Exit codes: 0 all done; 1 some inputs failed, the rest is done; 2 wrong command line.\n"
