@@ -280,26 +280,25 @@ class Comparer {
         const std::size_t batches = batches_of_repetition(batch);
         std::vector<Phases> repetitions;
         repeat([&] {
-            Phases& mean = repetitions.emplace_back();
+            Phases& sum = repetitions.emplace_back();
             for (std::size_t b = 0; b < batches; ++b) {
                 const BatchReport report =
                     results.compute(contender.engine, work, b * batch, (b + 1) * batch, b * batch, true);
-                const double share = 1 / static_cast<double>(batches);
-                mean.launches += share * (report.launches + report.mix_launches);
-                mean.host += share * report.host;
-                mean.upload += share * report.upload;
-                mean.kernels += share * report.kernels;
-                mean.download += share * report.download;
-                mean.device_bytes += share * static_cast<double>(report.device_bytes);
-                mean.passes += share * report.passes;
+                sum.launches += report.launches + report.mix_launches;
+                sum.passes += report.passes;
+                sum.device_bytes += static_cast<double>(report.device_bytes);
+                sum.host += report.host;
+                sum.upload += report.upload;
+                sum.kernels += report.kernels;
+                sum.download += report.download;
             }
         });
         Phases phases;
-        for (double Phases::*member : {&Phases::launches, &Phases::host, &Phases::upload, &Phases::kernels,
-                                       &Phases::download, &Phases::device_bytes, &Phases::passes}) {
-            std::vector<double> values;
-            for (const Phases& repetition : repetitions) values.push_back(repetition.*member);
-            phases.*member = median(values);
+        for (double Phases::*const member : {&Phases::launches, &Phases::passes, &Phases::device_bytes, &Phases::host,
+                                             &Phases::upload, &Phases::kernels, &Phases::download}) {
+            std::vector<double> sums(repetitions.size());
+            std::ranges::transform(repetitions, sums.begin(), member);
+            phases.*member = median(sums) / static_cast<double>(batches);
         }
         return phases;
     }

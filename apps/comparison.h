@@ -53,12 +53,12 @@ struct ByteCheck {
 
 inline constexpr std::string_view augmix_name = "AugMix";
 
-/// What a batch takes on a GPU, phase by phase, each of which is waited for: means over batches, medians of these.
+/// What a batch takes on a GPU, each phase of which is then waited for: medians of the means over some batches.
 struct Phases {
-    double launches = 0;                                     ///< with those of the mixture
-    double host = 0, upload = 0, kernels = 0, download = 0;  ///< seconds
-    double device_bytes = 0;
+    double launches = 0;  ///< with those of the mixture
     double passes = 0;
+    double device_bytes = 0;
+    double host = 0, upload = 0, kernels = 0, download = 0;  ///< seconds
 };
 
 /// How quickly a target computes batches of a size from host memory to host memory.
