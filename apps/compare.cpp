@@ -89,7 +89,6 @@ Json to_json(const Comparison& comparison, const ComparisonOptions& options) {
         if (speed.phases) {
             phases = {{"launches", speed.phases->launches},
                       {"passes", speed.phases->passes},
-                      {"device_bytes", speed.phases->device_bytes},
                       {"seconds",
                        {{"host", speed.phases->host},
                         {"upload", speed.phases->upload},

@@ -286,7 +286,6 @@ class Comparer {
                     results.compute(contender.engine, work, b * batch, (b + 1) * batch, b * batch, true);
                 sum.launches += report.launches + report.mix_launches;
                 sum.passes += report.passes;
-                sum.device_bytes += static_cast<double>(report.device_bytes);
                 sum.host += report.host;
                 sum.upload += report.upload;
                 sum.kernels += report.kernels;
@@ -294,8 +293,8 @@ class Comparer {
             }
         });
         Phases phases;
-        for (double Phases::*const member : {&Phases::launches, &Phases::passes, &Phases::device_bytes, &Phases::host,
-                                             &Phases::upload, &Phases::kernels, &Phases::download}) {
+        for (double Phases::*const member : {&Phases::launches, &Phases::passes, &Phases::host, &Phases::upload,
+                                             &Phases::kernels, &Phases::download}) {
             std::vector<double> sums(repetitions.size());
             std::ranges::transform(repetitions, sums.begin(), member);
             phases.*member = median(sums) / static_cast<double>(batches);

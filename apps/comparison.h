@@ -57,7 +57,6 @@ inline constexpr std::string_view augmix_name = "AugMix";
 struct Phases {
     double launches = 0;  ///< with those of the mixture
     double passes = 0;
-    double device_bytes = 0;
     double host = 0, upload = 0, kernels = 0, download = 0;  ///< seconds
 };
 
