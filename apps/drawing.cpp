@@ -9,9 +9,9 @@
 #include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
-// What fontconfig keeps until the process ends is not our leak.
-extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig\n"; }
-extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
+// What fontconfig keeps until the process ends is not our leak. The sanitizer finds only what is visible.
+extern "C" [[gnu::visibility("default")]] const char* __lsan_default_suppressions() { return "leak:libfontconfig\n"; }
+extern "C" [[gnu::visibility("default")]] const char* __lsan_default_options() { return "print_suppressions=0"; }
 #endif
 
 namespace halmix::command {
