@@ -174,13 +174,13 @@ json answer(const json& request, const halmix::Engine& engine) {
         std::string target(engine.target().name);
         json available = json::array();
         for (const halmix::TargetInfo& info : halmix::targets()) {
-            if (info.available) available.push_back(info.name);
+            if (info.available && info.devices.empty()) available.push_back(info.name);
         }
         return {{"jobs", {"chain", "mix", "augmix", "throughput"}},
                 {"target", target},
                 {"targets", available},
                 {"versions",
-                 {{"pipelines", std::size(halmix::pipeline_rows)}, {"target", target + " (" + engine.reason() + ")"}}}};
+                 {{"pipelines", engine.target().pipelines}, {"target", target + " (" + engine.reason() + ")"}}}};
     }
     Images images(request.at("width"), request.at("height"));
     std::cin.read(reinterpret_cast<char*>(images.pixels.data()), static_cast<std::streamsize>(images.pixels.size()));
@@ -196,6 +196,7 @@ json answer(const json& request, const halmix::Engine& engine) {
 int main() {
     try {
         const halmix::Engine engine;
+        if (!engine.target().devices.empty()) throw std::invalid_argument("this times CPUs; halmix compare times GPUs");
         for (std::string line; std::getline(std::cin, line);) {
             std::cout << answer(json::parse(line), engine) << std::endl;
         }
