@@ -67,7 +67,7 @@ double round_number(int index) {
 std::string grouped(double value) {
     if (value < 1) return std::to_string(value).substr(0, 5);
     std::string digits = std::to_string(std::llround(value));
-    for (auto end = static_cast<int>(digits.size()) - 3; end > 0; end -= 3) digits.insert(end, ",");
+    for (auto end = static_cast<int>(digits.size()) - 3; end > 0; end -= 3) digits.insert(digits.begin() + end, ',');
     return digits;
 }
 

@@ -1,11 +1,11 @@
 #include <dlfcn.h>
 
 #include <atomic>
-#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -97,56 +97,115 @@ std::string message(Status status, Function call) {
     return {};
 }
 
-/// What tests need of OpenCL to be a caller with memory and a queue of its own.
-struct Caller {
-    void* library = dlopen("libOpenCL.so.1", RTLD_NOW);
-    void* context = nullptr;
-    void* queue = nullptr;
-
-    template <typename Result, typename... Args>
-    Result call(const char* name, Args... args) const {
-        return reinterpret_cast<Result (*)(Args...)>(dlsym(library, name))(args...);
-    }
-
-    Caller() {
-        void* platform = nullptr;
-        void* device = nullptr;
-        int status = 0;
-        REQUIRE(call<int>("clGetPlatformIDs", 1U, &platform, static_cast<unsigned*>(nullptr)) == 0);
-        REQUIRE(call<int>("clGetDeviceIDs", platform, std::uint64_t{0xFFFFFFFF}, 1U, &device,
-                          static_cast<unsigned*>(nullptr)) == 0);
-        context = call<void*>("clCreateContext", static_cast<void*>(nullptr), 1U, &device, static_cast<void*>(nullptr),
-                              static_cast<void*>(nullptr), &status);
-        REQUIRE(status == 0);
-        queue = call<void*>("clCreateCommandQueue", context, device, std::uint64_t{0}, &status);
-        REQUIRE(status == 0);
-    }
-    ~Caller() {
-        call<int>("clReleaseCommandQueue", queue);
-        call<int>("clReleaseContext", context);
-    }
+/// A caller with memory and a queue of its own on a GPU.
+class Caller {
+ public:
+    virtual ~Caller() = default;
     Caller(const Caller&) = delete;
     Caller& operator=(const Caller&) = delete;
 
-    [[nodiscard]] void* allocate(std::size_t size) const {
+    [[nodiscard]] virtual void* allocate(std::size_t size) const = 0;
+    virtual void release(void* memory) const = 0;
+    virtual void write(void* memory, const Bytes& bytes) const = 0;
+    [[nodiscard]] virtual Bytes read(void* memory, std::size_t size) const = 0;
+    [[nodiscard]] const Queue& queue() const { return queue_; }
+
+ protected:
+    explicit Caller(const char* library) : library_(dlopen(library, RTLD_NOW)) {}
+
+    template <typename Result, typename... Args>
+    Result call(const char* name, Args... args) const {
+        return reinterpret_cast<Result (*)(Args...)>(dlsym(library_, name))(args...);
+    }
+    template <typename... Args>
+    void require_call(const char* name, Args... args) const {
+        INFO(name);
+        REQUIRE(call<int>(name, args...) == 0);
+    }
+
+    Queue queue_;
+
+ private:
+    void* library_;
+};
+
+class OpenClCaller : public Caller {
+ public:
+    OpenClCaller() : Caller("libOpenCL.so.1") {
+        void* platform = nullptr;
+        void* device = nullptr;
+        int status = 0;
+        require_call("clGetPlatformIDs", 1U, &platform, static_cast<unsigned*>(nullptr));
+        require_call("clGetDeviceIDs", platform, std::uint64_t{0xFFFFFFFF}, 1U, &device,
+                     static_cast<unsigned*>(nullptr));
+        queue_.context = call<void*>("clCreateContext", static_cast<void*>(nullptr), 1U, &device,
+                                     static_cast<void*>(nullptr), static_cast<void*>(nullptr), &status);
+        REQUIRE(status == 0);
+        queue_.stream = call<void*>("clCreateCommandQueue", queue_.context, device, std::uint64_t{0}, &status);
+        REQUIRE(status == 0);
+    }
+    ~OpenClCaller() override {
+        call<int>("clReleaseCommandQueue", queue_.stream);
+        call<int>("clReleaseContext", queue_.context);
+    }
+    [[nodiscard]] void* allocate(std::size_t size) const override {
         int status = 0;
         void* memory =
-            call<void*>("clCreateBuffer", context, std::uint64_t{1}, size, static_cast<void*>(nullptr), &status);
+            call<void*>("clCreateBuffer", queue_.context, std::uint64_t{1}, size, static_cast<void*>(nullptr), &status);
         REQUIRE(status == 0);
         return memory;
     }
-    void release(void* memory) const { call<int>("clReleaseMemObject", memory); }
-    void write(void* memory, const Bytes& bytes) const {
-        REQUIRE(call<int>("clEnqueueWriteBuffer", queue, memory, 1U, std::size_t{0}, bytes.size(), bytes.data(), 0U,
-                          static_cast<void*>(nullptr), static_cast<void*>(nullptr)) == 0);
+    void release(void* memory) const override { require_call("clReleaseMemObject", memory); }
+    void write(void* memory, const Bytes& bytes) const override {
+        require_call("clEnqueueWriteBuffer", queue_.stream, memory, 1U, std::size_t{0}, bytes.size(), bytes.data(), 0U,
+                     static_cast<void*>(nullptr), static_cast<void*>(nullptr));
     }
-    [[nodiscard]] Bytes read(void* memory, std::size_t size) const {
+    [[nodiscard]] Bytes read(void* memory, std::size_t size) const override {
         Bytes bytes(size);
-        REQUIRE(call<int>("clEnqueueReadBuffer", queue, memory, 1U, std::size_t{0}, size, bytes.data(), 0U,
-                          static_cast<void*>(nullptr), static_cast<void*>(nullptr)) == 0);
+        require_call("clEnqueueReadBuffer", queue_.stream, memory, 1U, std::size_t{0}, size, bytes.data(), 0U,
+                     static_cast<void*>(nullptr), static_cast<void*>(nullptr));
         return bytes;
     }
 };
+
+class CudaCaller : public Caller {
+ public:
+    CudaCaller() : Caller("libcuda.so.1") {
+        void* context = nullptr;
+        require_call("cuInit", 0U);
+        require_call("cuDevicePrimaryCtxRetain", &context, 0);
+        require_call("cuCtxSetCurrent", context);
+        constexpr unsigned not_behind_the_default_stream = 1;
+        require_call("cuStreamCreate", &queue_.stream, not_behind_the_default_stream);
+    }
+    ~CudaCaller() override {
+        call<int>("cuStreamDestroy_v2", queue_.stream);
+        call<int>("cuDevicePrimaryCtxRelease_v2", 0);
+    }
+    [[nodiscard]] void* allocate(std::size_t size) const override {
+        void* memory = nullptr;
+        require_call("cuMemAlloc_v2", &memory, size);
+        return memory;
+    }
+    void release(void* memory) const override { require_call("cuMemFree_v2", memory); }
+    void write(void* memory, const Bytes& bytes) const override {
+        require_call("cuMemcpyHtoDAsync_v2", memory, bytes.data(), bytes.size(), queue_.stream);
+        require_call("cuStreamSynchronize", queue_.stream);
+    }
+    [[nodiscard]] Bytes read(void* memory, std::size_t size) const override {
+        Bytes bytes(size);
+        require_call("cuMemcpyDtoHAsync_v2", bytes.data(), memory, size, queue_.stream);
+        require_call("cuStreamSynchronize", queue_.stream);
+        return bytes;
+    }
+};
+
+std::unique_ptr<Caller> make_caller(const Engine& gpu) {
+    if (gpu.target().name == "cuda") return std::make_unique<CudaCaller>();
+    return std::make_unique<OpenClCaller>();
+}
+
+Memory memory_of(const Engine& gpu) { return gpu.target().name == "cuda" ? Memory::cuda : Memory::opencl; }
 
 }  // namespace
 
@@ -292,35 +351,33 @@ TEST_CASE("many threads, with engines of their own and with one for all") {
 
 TEST_CASE("memory and queue of the caller, on the device") {
     for (const Engine& gpu : available_engines(true)) {
-        if (gpu.target().name != "opencl") continue;
-        Caller caller;
-        Queue queue{caller.queue, caller.context};
+        std::unique_ptr<Caller> caller = make_caller(gpu);
+        const Memory memory = memory_of(gpu);
+        const Queue queue = caller->queue();
         int count = 12, width = 31, height = 17, channels = 3;
         std::vector<Plan> all = default_plans(2 * count, width, height, 8);
         Bytes in = images(count, width, height, channels, 3), expected = run(cpu(), all, in, count, channels);
-        void* from = caller.allocate(in.size());
-        void* to = caller.allocate(expected.size());
-        caller.write(from, in);
-        Batch source{from, count, width, height, channels, Memory::opencl};
-        MutableBatch result{to, 2 * count, width, height, channels, Memory::opencl};
+        void* from = caller->allocate(in.size());
+        void* to = caller->allocate(expected.size());
+        caller->write(from, in);
+        Batch source{from, count, width, height, channels, memory};
+        MutableBatch result{to, 2 * count, width, height, channels, memory};
         for (int round = 0; round < 3; round++) {
             gpu.run(all, source, result, queue);
-            CHECK(caller.read(to, expected.size()) == expected);
-            CHECK(caller.read(from, in.size()) == in);
-            caller.write(to, Bytes(expected.size()));
+            CHECK(caller->read(to, expected.size()) == expected);
+            CHECK(caller->read(from, in.size()) == in);
+            caller->write(to, Bytes(expected.size()));
         }
         // One of them on the host.
         Bytes out(expected.size());
         gpu.run(all, source, {out.data(), 2 * count, width, height, channels}, queue);
         CHECK(out == expected);
         gpu.run(all, {in.data(), count, width, height, channels}, result, queue);
-        CHECK(caller.read(to, expected.size()) == expected);
+        CHECK(caller->read(to, expected.size()) == expected);
         message(Status::invalid_argument, [&] { cpu().run(all, source, result); });
-        message(Status::invalid_argument, [&] {
-            gpu.run(all, source, {from, 2 * count, width, height, 3, Memory::opencl});
-        });
-        caller.release(from);
-        caller.release(to);
+        message(Status::invalid_argument, [&] { gpu.run(all, source, {from, 2 * count, width, height, 3, memory}); });
+        caller->release(from);
+        caller->release(to);
     }
 }
 
@@ -371,8 +428,7 @@ TEST_CASE("GPUs are named by number or by a part of their name") {
         CHECK(device.starts_with(target + ":0 ("));
         CHECK(Engine(target + ":0").target().devices == gpu.target().devices);
         CHECK(Engine(target + ":" + device.substr(target.size() + 4, 5)).target().devices == gpu.target().devices);
-        Memory memory = target == "cuda" ? Memory::cuda : Memory::opencl;
-        CHECK(Engine("auto", memory).target().name == target);
+        CHECK(Engine("auto", memory_of(gpu)).target().name == target);
         for (const char* which : {":99", ":no such device"}) {
             std::string said = message(Status::target_unavailable, [&] { Engine engine(target + which); });
             CHECK(said.find(which) != std::string::npos);
@@ -400,41 +456,37 @@ TEST_CASE("without a driver", "[.no-driver]") {
 
 // Run with POCL_MEMORY_LIMIT=1, in GiB.
 TEST_CASE("a device with little memory", "[.little-memory]") {
-    std::vector<Engine> gpus = available_engines(true);
-    REQUIRE(!gpus.empty());
-    for (const Engine& gpu : gpus) {
-        int size = 1024, count = 96;
-        std::vector<Plan> all = default_plans(count, size, size, 2);
-        for (Plan& plan : all) {
-            for (Chain& chain : plan.chains) chain.ops = {{Op::solarize, 100}};
-        }
-        Bytes in = images(count, size, size, 3, 6);
-        BatchReport report;
-        CHECK(run(gpu, all, in, count, 3, Format::u8_hwc, &report) == run(cpu(), all, in, count, 3));
-        CHECK(report.passes > 1);
-
-        // In the caller's memory.
-        Caller caller;
-        void* from = caller.allocate(in.size() / 2);
-        void* to = caller.allocate(in.size() / 2);
-        in.resize(in.size() / 2);
-        all.resize(count / 2);
-        caller.write(from, in);
-        report = gpu.run(all, {from, count / 2, size, size, 3, Memory::opencl},
-                         {to, count / 2, size, size, 3, Memory::opencl}, {caller.queue, caller.context});
-        CHECK(report.passes > 1);
-        CHECK(caller.read(to, in.size()) == run(cpu(), all, in, count / 2, 3));
-        caller.release(from);
-        caller.release(to);
-
-        // More than there is for a single image, and then one that fits.
-        int huge = 9000;
-        Bytes large(std::size_t(huge) * huge * 3);
-        std::string said =
-            message(Status::out_of_memory, [&] { run(gpu, default_plans(1, huge, huge, 1), large, 1, 3); });
-        CHECK(said.find("opencl:0") != std::string::npos);
-        all.resize(1);
-        in.resize(in.size() / (count / 2));
-        CHECK(run(gpu, all, in, 1, 3) == run(cpu(), all, in, 1, 3));
+    const Engine gpu("opencl");
+    int size = 1024, count = 96;
+    std::vector<Plan> all = default_plans(count, size, size, 2);
+    for (Plan& plan : all) {
+        for (Chain& chain : plan.chains) chain.ops = {{Op::solarize, 100}};
     }
+    Bytes in = images(count, size, size, 3, 6);
+    BatchReport report;
+    CHECK(run(gpu, all, in, count, 3, Format::u8_hwc, &report) == run(cpu(), all, in, count, 3));
+    CHECK(report.passes > 1);
+
+    // In the caller's memory.
+    const OpenClCaller caller;
+    void* from = caller.allocate(in.size() / 2);
+    void* to = caller.allocate(in.size() / 2);
+    in.resize(in.size() / 2);
+    all.resize(count / 2);
+    caller.write(from, in);
+    report = gpu.run(all, {from, count / 2, size, size, 3, Memory::opencl},
+                     {to, count / 2, size, size, 3, Memory::opencl}, caller.queue());
+    CHECK(report.passes > 1);
+    CHECK(caller.read(to, in.size()) == run(cpu(), all, in, count / 2, 3));
+    caller.release(from);
+    caller.release(to);
+
+    // More than there is for a single image, and then one that fits.
+    int huge = 9000;
+    Bytes large(std::size_t(huge) * huge * 3);
+    std::string said = message(Status::out_of_memory, [&] { run(gpu, default_plans(1, huge, huge, 1), large, 1, 3); });
+    CHECK(said.find("opencl:0") != std::string::npos);
+    all.resize(1);
+    in.resize(in.size() / (count / 2));
+    CHECK(run(gpu, all, in, 1, 3) == run(cpu(), all, in, 1, 3));
 }

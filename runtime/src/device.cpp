@@ -283,7 +283,8 @@ const Device& open_device(DeviceApi api, std::string_view which) {
     if (number >= all.found.size()) {
         std::string names;
         for (const Found& found : all.found) names += (names.empty() ? "" : ", ") + found.name;
-        std::string asked = std::string(name_of(api)) + (which.empty() ? "" : ":" + std::string(which));
+        std::string asked(name_of(api));
+        if (!which.empty()) asked.append(":").append(which);
         throw Error(Status::target_unavailable,
                     "target " + asked + ": " + (names.empty() ? all.problem : "no such device; there are " + names));
     }

@@ -70,6 +70,7 @@ class HALMIX_API Engine {
     /// using the results; else when the results are there. If the device has too little memory, or a batch is larger
     /// than pipelines can index (2^31 bytes), it is computed in parts. Throws Error: invalid_argument for batches that
     /// are not as this and `Batch` say, or in memory the target cannot use; bad_plan, out_of_memory, pipeline_failed.
+    // NOLINTNEXTLINE(modernize-use-nodiscard): run for its results, not for the report
     BatchReport run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, const Queue& queue = {},
                     bool timed = false) const;
 
