@@ -54,7 +54,8 @@ std::string code(int status) { return "error " + std::to_string(status); }
 /// Of a device before it is opened.
 struct Found {
     std::string name;
-    void* id;  ///< cl_device_id, or CUdevice as a number
+    int ordinal;  ///< CUDA's number of it
+    void* id;     ///< OpenCL's cl_device_id
 };
 
 struct Search {
@@ -71,14 +72,14 @@ Search search_cuda() {
         return {{}, "NVIDIA's driver: cuDeviceGetCount: " + code(status)};
     }
     Search search;
-    for (std::intptr_t i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++) {
         std::array<char, 256> name{};
         int major = 0, minor = 0;
         constexpr int compute_capability_major = 75, compute_capability_minor = 76;
-        cuda.call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), static_cast<int>(i));
-        cuda.call("cuDeviceGetAttribute", &major, compute_capability_major, static_cast<int>(i));
-        cuda.call("cuDeviceGetAttribute", &minor, compute_capability_minor, static_cast<int>(i));
-        if (10 * major + minor >= 75) search.found.push_back({name.data(), reinterpret_cast<void*>(i)});
+        cuda.call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), i);
+        cuda.call("cuDeviceGetAttribute", &major, compute_capability_major, i);
+        cuda.call("cuDeviceGetAttribute", &minor, compute_capability_minor, i);
+        if (10 * major + minor >= 75) search.found.push_back({name.data(), i, nullptr});
     }
     if (search.found.empty()) {
         search.problem = count == 0 ? "NVIDIA's driver finds no GPU" : "the GPU's compute capability is below 7.5";
@@ -118,7 +119,7 @@ Search search_opencl() {
                         static_cast<std::size_t*>(nullptr));
             std::string name = text("clGetPlatformInfo", platform, platform_name) + ": " +
                                text("clGetDeviceInfo", device, device_name);
-            if (doubles != 0) search.found.push_back({name, device});
+            if (doubles != 0) search.found.push_back({name, 0, device});
         }
     }
     if (search.found.empty()) {
@@ -225,8 +226,7 @@ std::unique_ptr<Device> open(DeviceApi api, const Found& found, std::size_t numb
     if (api == DeviceApi::cuda) {
         device->memory = Memory::cuda;
         device->interface = halide_cuda_device_interface();
-        auto id = static_cast<int>(reinterpret_cast<std::intptr_t>(found.id));
-        int status = cuda_library().call("cuDevicePrimaryCtxRetain", &device->context, id);
+        int status = cuda_library().call("cuDevicePrimaryCtxRetain", &device->context, found.ordinal);
         if (status != 0) fail("cuDevicePrimaryCtxRetain", status);
         static const bool set = [] {
             halide_set_cuda_acquire_context([](void*, void** context, bool) {
@@ -376,6 +376,7 @@ void* halide_opencl_get_symbol(void* /*user_context*/, const char* name) {
     return halmix::opencl_library().symbol(name);
 }
 
+// NOLINTBEGIN(readability-identifier-naming): the linker makes these names
 int __real_halide_device_malloc(void*, halide_buffer_t*, const halide_device_interface_t*);
 int __real_halide_device_free(void*, halide_buffer_t*);
 
@@ -404,6 +405,8 @@ int __wrap_halide_device_free(void* user_context, halide_buffer_t* buffer) {
     return 0;
 }
 
+// NOLINTEND(readability-identifier-naming)
+
 int halide_acquire_cl_context(void* /*user_context*/, void** context, void** queue, bool /*create*/) {
     *context = halmix::current.context;
     *queue = halmix::current.stream;
@@ -412,6 +415,7 @@ int halide_acquire_cl_context(void* /*user_context*/, void** context, void** que
 
 int halide_release_cl_context(void* /*user_context*/) { return 0; }
 
+// NOLINTBEGIN(readability-identifier-naming)
 #define HALMIX_COUNT_LAUNCHES(function)                                                                                \
     int __real_##function(void*, void*, const char*, int, int, int, int, int, int, int, size_t*, void**, int8_t*);     \
     int __wrap_##function(void* user_context, void* state, const char* name, int blocks_x, int blocks_y, int blocks_z, \
@@ -423,5 +427,6 @@ int halide_release_cl_context(void* /*user_context*/) { return 0; }
     }
 HALMIX_COUNT_LAUNCHES(halide_cuda_run)
 HALMIX_COUNT_LAUNCHES(halide_opencl_run)
+// NOLINTEND(readability-identifier-naming)
 
 }  // extern "C"

@@ -10,7 +10,7 @@ namespace {
 
 /// IEEE half, to the nearest, ties to even.
 std::uint16_t to_half(float value) {
-    std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    auto bits = std::bit_cast<std::uint32_t>(value);
     auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
     float magnitude = std::fabs(value);
     if (std::isnan(value)) return sign | 0x7E00;

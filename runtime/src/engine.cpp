@@ -235,7 +235,7 @@ void check_batch(std::span<const Plan> plans, const Batch& in, const MutableBatc
 void convert(const ImageView& image, Format format, const std::vector<std::uint8_t>& elements, std::uint8_t* to) {
     auto size = static_cast<std::size_t>(element_bytes(format));
     for (int channel = 0; channel < image.channels; channel++) {
-        const std::uint8_t* table = elements.data() + channel * 256 * size;
+        const std::uint8_t* table = elements.data() + 256 * size * channel;
         for (int i = 0; i < image.width * image.height; i++, to += size) {
             std::memcpy(to, table + image.data[i * image.channels + channel] * size, size);
         }

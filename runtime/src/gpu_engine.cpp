@@ -329,7 +329,7 @@ BatchReport GpuEngine::run(std::span<const Plan> plans, const Batch& in, const M
         {plans.size(), most_bytes / (slots_each * size.bytes()), most_bytes / result_bytes, most_items / chains});
     for (std::size_t begin = 0; begin < plans.size();) {
         const std::size_t first_input = begin / views;
-        std::size_t end = begin, inputs = 0;
+        std::size_t end = 0, inputs = 0;
         bool copy_in = false, copy_out = false;
         for (;; most /= 2) {
             if (most == 0) {

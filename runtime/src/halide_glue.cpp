@@ -6,6 +6,7 @@
 #include <HalideRuntime.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -86,11 +87,9 @@ const std::string& last_pipeline_error() { return error_message; }
 void clear_pipeline_error() { error_message.clear(); }
 
 bool is_out_of_device_memory() {
-    for (const char* sign : {"CUDA_ERROR_OUT_OF_MEMORY", "CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_OUT_OF_RESOURCES",
-                             "CL_OUT_OF_HOST_MEMORY", "CL_INVALID_BUFFER_SIZE"}) {
-        if (error_message.find(sign) != std::string::npos) return true;
-    }
-    return false;
+    constexpr std::array signs = {"CUDA_ERROR_OUT_OF_MEMORY", "CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_OUT_OF_RESOURCES",
+                                  "CL_OUT_OF_HOST_MEMORY", "CL_INVALID_BUFFER_SIZE"};
+    return std::ranges::any_of(signs, [](const char* sign) { return error_message.find(sign) != std::string::npos; });
 }
 
 void reserve_scratch(std::size_t bytes) { scratch.reserve(bytes); }

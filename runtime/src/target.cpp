@@ -22,7 +22,7 @@ bool has_features(std::string_view needs) {
     return true;
 }
 
-std::string join(std::string names, std::string_view name) {
+std::string join(const std::string& names, std::string_view name) {
     return names + (names.empty() ? "" : ", ") + std::string(name);
 }
 
