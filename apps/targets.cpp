@@ -47,6 +47,11 @@ std::string as_table(const Json& description) {
     for (const Json& target : description["targets"]) {
         add_row(target["name"], target["available"].get<bool>() ? "yes" : "no",
                 std::to_string(target["pipelines"].get<int>()), target["needs"]);
+        for (std::size_t i = 0; i < target["devices"].size(); i++) {
+            text += "  " + target["name"].get<std::string>() + ":" + std::to_string(i) + "  " +
+                    target["devices"][i].get<std::string>() + "\n";
+        }
+        if (const std::string problem = target["problem"]; !problem.empty()) text += "  " + problem + "\n";
     }
     const Json& chosen = description["chosen"];
     return text + "\nchosen: " + (chosen.is_null() ? "none" : chosen.get<std::string>()) + " (" +
@@ -60,7 +65,7 @@ void add_targets(CLI::App& app, int& exit_code) {
     CLI::App& targets = *app.add_subcommand("targets", "Show where images can be computed, and what is chosen");
     targets.add_flag("--json", *json, "As JSON");
     targets.footer(
-        "The best target this machine has is chosen, unless --target or HALMIX_TARGET names one.\n"
+        "The best target this processor has is chosen, unless --target or HALMIX_TARGET names one.\n"
         "Example:\n"
         "  halmix targets --json\n");
     targets.callback([json, &exit_code] {
