@@ -325,6 +325,10 @@ bool DeviceMemory::reserve(const Device& owner, std::size_t size) {
 
 void DeviceMemory::wrap(const Device& owner, const void* data, std::size_t size) {
     release();
+    if (size > std::numeric_limits<std::int32_t>::max()) {
+        throw Error(Status::invalid_argument, "batch: " + std::to_string(size) + " bytes on " + owner.name +
+                                                  "; at most 2^31 - 1 in one cl_mem: make it several batches");
+    }
     dim[0].extent = static_cast<std::int32_t>(size);
     auto pointer = reinterpret_cast<std::uint64_t>(data);
     int status = owner.api == DeviceApi::cuda ? halide_cuda_wrap_device_ptr(nullptr, this, pointer)

@@ -95,7 +95,14 @@ struct GpuEngine::Workspace {
     DeviceMemory slots;          ///< images between pipelines
     DeviceMemory parameters;
 
-    std::vector<Program> programs;  ///< of items
+    /// Where an item comes from.
+    struct Origin {
+        std::int32_t image;  ///< of the input
+        std::uint32_t fill;
+    };
+
+    std::vector<Program> programs;  ///< of items, the chains of all plans one after another
+    std::vector<Origin> origins;    ///< of items
     std::vector<int> slot_of;       ///< the item's image; -1 while it is its input
     std::vector<std::int32_t> places;
     std::vector<std::uint32_t> fills;
@@ -155,11 +162,25 @@ struct GpuEngine::Workspace {
         }
     }
 
+    /// Lowers all chains; plan i is for image (begin + i) / views, of which the first is image 0 of the input.
+    void lower_plans(std::span<const Plan> plans, std::size_t begin, std::size_t views, const Size& size) {
+        std::size_t items = 0;
+        origins.clear();
+        for (std::size_t i = 0; i < plans.size(); i++) {
+            auto image = static_cast<std::int32_t>((begin + i) / views - begin / views);
+            for (const Chain& chain : plans[i].chains) {
+                if (items == programs.size()) programs.emplace_back();
+                lower(chain.ops, size.width, size.height, size.channels, Processor::gpu, programs[items++]);
+                origins.push_back({image, pack_fill(plans[i].fill)});
+            }
+        }
+        programs.resize(items);
+    }
+
     /// Finds a launch and a slot for each step of each program: step by step, all items whose next pipeline is the same
-    /// together. `of_item(i)` has the image of the input and the fill colour of item i. There are slots for all items
-    /// and some more, so that there is always a free one; a slot is free again once the next pipeline has read it.
-    template <typename OfItem>
-    void schedule(std::size_t slot_count, const OfItem& of_item) {
+    /// together. There are slots for all items and some more, so that there is always a free one; a slot is free again
+    /// once the next pipeline has read it.
+    void schedule(std::size_t slot_count) {
         auto items = static_cast<int>(programs.size());
         slot_of.assign(items, -1);
         places.clear();
@@ -185,11 +206,10 @@ struct GpuEngine::Workspace {
                 std::vector<int> read;
                 for (; end < begin + most && pipeline_of(ready[end]) == pipeline; end++) {
                     int item = ready[end], slot = free.back();
-                    auto [image, fill] = of_item(item);
                     free.pop_back();
                     if (level != 0) read.push_back(slot_of[item]);
-                    places.insert(places.end(), {level == 0 ? image : slot_of[item], slot});
-                    fills.push_back(fill);
+                    places.insert(places.end(), {level == 0 ? origins[item].image : slot_of[item], slot});
+                    fills.push_back(origins[item].fill);
                     slot_of[item] = slot;
                     add_stages(programs[item], level);
                 }
@@ -224,6 +244,29 @@ struct GpuEngine::Workspace {
         return {block.add(places), block.add(fills), block.add(params), block.add(tables)};
     }
 
+    /// Where those of the mix lie.
+    struct MixOffsets {
+        std::size_t places, weights, elements;
+    };
+
+    /// Plans with fewer chains than others get some with a weight of 0, which changes no sum.
+    MixOffsets add_mix_arrays(std::span<const Plan> plans, std::size_t chains,
+                              const std::vector<std::uint8_t>& elements) {
+        std::vector<std::int32_t> mix_places;
+        std::vector<float> weights;
+        std::size_t item = 0;
+        for (const Plan& plan : plans) {
+            mix_places.push_back(origins[item].image);
+            weights.push_back(plan.mix);
+            for (std::size_t k = 0; k < chains; k++) {
+                bool there = k < plan.chains.size();
+                weights.push_back(there ? plan.chains[k].weight : 0);
+                mix_places.push_back(there ? slot_of[item++] : 0);
+            }
+        }
+        return {block.add(mix_places), block.add(weights), block.add(elements)};
+    }
+
     void upload_block() {
         const std::vector<std::uint8_t>& all = block.bytes();
         // Batches differ a little.
@@ -253,6 +296,22 @@ struct GpuEngine::Workspace {
                 launch.first, launch.first_stage, launch.count, &results);
             check(status, device, launch.pipeline->name);
         }
+    }
+
+    /// Mixes `count` images of `originals` with their chains.
+    void mix(const Size& size, const MixOffsets& at, std::size_t chains, std::size_t count,
+             const DeviceMemory& originals, std::size_t original_count, std::size_t slot_count,
+             const DeviceMemory& results, Format format) const {
+        const halide_type_t element(halide_type_uint, static_cast<std::uint8_t>(8 * element_bytes(format)));
+        DeviceArray<4> original_images(originals, 0, byte_type, size.shape(original_count));
+        DeviceArray<4> images(slots, 0, byte_type, size.shape(slot_count));
+        DeviceArray<2> places_array(parameters, at.places, halide_type_of<std::int32_t>(),
+                                    table_shape(chains + 1, count));
+        DeviceArray<2> weights(parameters, at.weights, halide_type_of<float>(), table_shape(chains + 1, count));
+        DeviceArray<2> elements(parameters, at.elements, element, table_shape(256, size.channels));
+        DeviceArray<4> mixed(results, 0, element, size.result_shape(count, format));
+        BatchMixFunction function = gpu_rows[gpu].mixes[size.channels == 1 ? 0 : 1][static_cast<int>(format)];
+        check(function(&original_images, &images, &places_array, &weights, &elements, &mixed), device, "mix");
     }
 };
 
@@ -291,7 +350,8 @@ void GpuEngine::apply(std::span<const OpCall> ops, const Fill& fill, const Image
     }
     work->programs.resize(1);
     lower(ops, in.width, in.height, in.channels, Processor::gpu, work->programs[0]);
-    work->schedule(slot_count, [&](int) { return std::pair{0, pack_fill(fill)}; });
+    work->origins = {{0, pack_fill(fill)}};
+    work->schedule(slot_count);
     work->block.clear();
     Workspace::Offsets at = work->add_arrays();
     work->upload_block();
@@ -312,8 +372,6 @@ BatchReport GpuEngine::run(std::span<const Plan> plans, const Batch& in, const M
     for (const Plan& plan : plans) chains = std::max(chains, plan.chains.size());
     const std::size_t slots_each = chains + 1;
     const std::vector<std::uint8_t> elements = make_elements(out.format, out.normalization, in.channels);
-    const auto element = static_cast<std::uint8_t>(8 * element_bytes(out.format));
-    const halide_type_t element_type(halide_type_uint, element);
 
     BatchReport report{.passes = 0};
     auto clock = std::chrono::steady_clock::now();
@@ -351,35 +409,12 @@ BatchReport GpuEngine::run(std::span<const Plan> plans, const Batch& in, const M
         const std::size_t count = end - begin, slot_count = count * slots_each;
         std::span<const Plan> part = plans.subspan(begin, count);
 
-        std::vector<std::pair<std::int32_t, std::uint32_t>> of_item;
-        std::size_t items = 0;
-        for (std::size_t i = 0; i < count; i++) {
-            for (const Chain& chain : part[i].chains) {
-                if (items == work->programs.size()) work->programs.emplace_back();
-                lower(chain.ops, size.width, size.height, size.channels, Processor::gpu, work->programs[items++]);
-                of_item.emplace_back((begin + i) / views - first_input, pack_fill(part[i].fill));
-            }
-        }
-        work->programs.resize(items);
+        work->lower_plans(part, begin, views, size);
         work->fuse(size);
-        work->schedule(slot_count, [&](int item) { return of_item[item]; });
-
-        // Plans with fewer chains than others have some with a weight of 0, which changes no sum.
-        std::vector<std::int32_t> mix_places;
-        std::vector<float> weights;
-        for (std::size_t i = 0, item = 0; i < count; i++) {
-            mix_places.push_back(of_item[item].first);
-            weights.push_back(part[i].mix);
-            for (std::size_t k = 0; k < chains; k++) {
-                bool there = k < part[i].chains.size();
-                weights.push_back(there ? part[i].chains[k].weight : 0);
-                mix_places.push_back(there ? work->slot_of[item++] : 0);
-            }
-        }
+        work->schedule(slot_count);
         work->block.clear();
         const Workspace::Offsets at = work->add_arrays();
-        const std::size_t at_places = work->block.add(mix_places), at_weights = work->block.add(weights),
-                          at_elements = work->block.add(elements);
+        const Workspace::MixOffsets at_mix = work->add_mix_arrays(part, chains, elements);
 
         DeviceMemory callers_in, callers_out;
         auto wrap = [&](DeviceMemory& memory, const void* data, std::size_t total, std::size_t first,
@@ -412,19 +447,7 @@ BatchReport GpuEngine::run(std::span<const Plan> plans, const Batch& in, const M
         const int launched = on.launches();
         work->launch(size, at, source, inputs, slot_count);
         const int launched_for_chains = on.launches();
-        {
-            DeviceArray<4> originals(source, 0, byte_type, size.shape(inputs));
-            DeviceArray<4> images(work->slots, 0, byte_type, size.shape(slot_count));
-            DeviceArray<2> places(work->parameters, at_places, halide_type_of<std::int32_t>(),
-                                  table_shape(chains + 1, count));
-            DeviceArray<2> shares(work->parameters, at_weights, halide_type_of<float>(),
-                                  table_shape(chains + 1, count));
-            DeviceArray<2> levels(work->parameters, at_elements, element_type, table_shape(256, size.channels));
-            DeviceArray<4> mixed(result, 0, element_type, size.result_shape(count, out.format));
-            const BatchMixes& mixes = gpu_rows[gpu_].mixes[size.channels == 1 ? 0 : 1];
-            check(mixes[static_cast<int>(out.format)](&originals, &images, &places, &shares, &levels, &mixed), device_,
-                  "mix");
-        }
+        work->mix(size, at_mix, chains, count, source, inputs, slot_count, result, out.format);
         end_of(report.kernels);
 
         if (out.memory == Memory::host) {
