@@ -18,8 +18,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
     Input<Buffer<uint8_t, 4>> src{"src"};        ///< (channel, x, y, image), without gaps
     Input<Buffer<int32_t, 2>> places{"places"};  ///< (0, item): its image in src; (1, item): in dst
     Input<Buffer<uint32_t, 1>> fills{"fills"};   ///< (item): channel k in byte k
-    Input<Buffer<double, 2>> params{
-        "params"};  ///< (i, stage of an item); of a stage with a table, (0): which of tables
+    Input<Buffer<double, 2>> params{"params"};   ///< (i, stage of an item); (0) of one with a table: which of tables
     Input<Buffer<uint8_t, 2>> tables{"tables"};  ///< (level, table)
     Input<int32_t> first{"first"};               ///< the launch's first item
     Input<int32_t> first_stage{"first_stage"};   ///< of that item; the stages of an item follow one another
