@@ -159,7 +159,7 @@ function(halmix_add_pipelines library)
     list(JOIN HALMIX_KINDS ", " kinds)
     list(LENGTH cpu_targets cpu_target_count)
     list(LENGTH gpu_targets gpu_target_count)
-    configure_file(${PROJECT_SOURCE_DIR}/runtime/src/catalogue.h.in ${dir}/catalogue.h @ONLY)
+    configure_file(${PROJECT_SOURCE_DIR}/runtime/src/lowering/catalogue.h.in ${dir}/catalogue.h @ONLY)
 
     set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
     target_sources(${library} PRIVATE ${objects})

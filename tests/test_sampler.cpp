@@ -19,9 +19,9 @@
 #include <thread>
 #include <vector>
 
-#include "exact_math.h"
 #include "halmix/error.h"
 #include "halmix/sampler.h"
+#include "plan/exact_math.h"
 
 namespace {
 

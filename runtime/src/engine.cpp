@@ -12,13 +12,13 @@
 #include <memory>
 #include <utility>
 
-#include "buffer.h"
 #include "catalogue.h"
-#include "elements.h"
-#include "gpu_engine.h"
-#include "halide_glue.h"
+#include "gpu/gpu_engine.h"
+#include "halide/buffer.h"
+#include "halide/glue.h"
 #include "halmix/error.h"
-#include "program.h"
+#include "lowering/elements.h"
+#include "lowering/program.h"
 #include "target.h"
 
 namespace halmix {

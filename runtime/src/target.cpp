@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "catalogue.h"
-#include "device.h"
+#include "gpu/device.h"
 #include "halmix/engine.h"
 #include "halmix/error.h"
 

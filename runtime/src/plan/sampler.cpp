@@ -10,9 +10,9 @@
 #include <span>
 #include <string>
 
-#include "exact_math.h"
 #include "halmix/error.h"
-#include "text.h"
+#include "plan/exact_math.h"
+#include "plan/text.h"
 
 namespace halmix {
 namespace {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "buffer.h"
 #include "catalogue.h"
+#include "halide/buffer.h"
 #include "halmix/batch.h"
 
 namespace halmix {

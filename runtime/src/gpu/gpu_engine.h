@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "device.h"
+#include "gpu/device.h"
 #include "halmix/image.h"
 #include "halmix/plan.h"
 

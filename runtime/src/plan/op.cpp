@@ -5,7 +5,7 @@
 #include <string>
 
 #include "halmix/error.h"
-#include "text.h"
+#include "plan/text.h"
 
 namespace halmix {
 namespace {

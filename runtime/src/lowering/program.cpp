@@ -1,4 +1,4 @@
-#include "program.h"
+#include "lowering/program.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "elements.h"
+#include "lowering/elements.h"
 
 #include <bit>
 #include <cmath>

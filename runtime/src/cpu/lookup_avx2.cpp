@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "lookup.h"
+#include "cpu/lookup.h"
 
 namespace halmix::lookup {
 

@@ -11,7 +11,7 @@
 #include <set>
 
 #include "halmix/error.h"
-#include "text.h"
+#include "plan/text.h"
 
 namespace halmix {
 namespace {

@@ -1,7 +1,7 @@
 // Everything halmix replaces of the Halide runtime, whose own versions abort on errors, start threads that do not
 // survive a fork, and return memory to the system between images. The runtime's definitions are weak; these win.
 
-#include "halide_glue.h"
+#include "halide/glue.h"
 
 #include <HalideRuntime.h>
 

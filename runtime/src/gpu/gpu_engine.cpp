@@ -1,4 +1,4 @@
-#include "gpu_engine.h"
+#include "gpu/gpu_engine.h"
 
 #include <algorithm>
 #include <chrono>
@@ -8,9 +8,9 @@
 #include <numeric>
 #include <utility>
 
-#include "elements.h"
 #include "halmix/error.h"
-#include "program.h"
+#include "lowering/elements.h"
+#include "lowering/program.h"
 
 namespace halmix {
 

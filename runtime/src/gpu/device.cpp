@@ -1,4 +1,4 @@
-#include "device.h"
+#include "gpu/device.h"
 
 #include <HalideRuntimeCuda.h>
 #include <HalideRuntimeOpenCL.h>
@@ -13,7 +13,7 @@
 #include <mutex>
 #include <tuple>
 
-#include "halide_glue.h"
+#include "halide/glue.h"
 #include "halmix/error.h"
 
 namespace halmix {

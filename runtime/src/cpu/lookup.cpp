@@ -1,7 +1,7 @@
 // Table lookups, which Halide would make one byte at a time on x86: an extern stage of the pipelines, one function per
 // CPU target.
 
-#include "lookup.h"
+#include "cpu/lookup.h"
 
 #include <HalideRuntime.h>
 
