@@ -87,8 +87,8 @@ class Augmenter {
         for (const std::string& line : list_.failures) progress.say(line);
         std::atomic<std::size_t> failed{0};
         std::atomic<std::size_t> started{0};
-        Team team(static_cast<int>(std::min<std::size_t>(options_.threads, items.size())));
-        team.for_each_index(items.size(), [&](std::size_t i) {
+        Threads threads(static_cast<int>(std::clamp<std::size_t>(items.size(), 1, options_.threads)));
+        for_each_index(threads, items.size(), [&](std::size_t i) {
             if (interrupted()) return;
             ++started;
             std::string plan_text;

@@ -43,10 +43,10 @@ Size parse_size(std::string_view text) {
     throw UsageError("--sizes: " + std::string(text) + ": must be WIDTHxHEIGHT, each 1.." + std::to_string(max_side));
 }
 
-Format parse_format(const std::string& name) {
+FormatInfo parse_format(const std::string& name) {
     const auto found = std::ranges::find(formats, name, &FormatInfo::name);
     if (found == formats.end()) throw UsageError("--format: " + name + ": must be u8, f16 or f32");
-    return found->format;
+    return *found;
 }
 
 template <typename T>
@@ -117,7 +117,7 @@ Json to_json(const Comparison& comparison, const ComparisonOptions& options) {
             {"targets", targets},
             {"absent", absent},
             {"seconds", options.seconds},
-            {"format", formats[static_cast<std::size_t>(options.format)].name},
+            {"format", options.format.name},
             {"policy", to_json(options.policy)},
             {"reference", comparison.reference},
             {"identical", comparison.identical()},

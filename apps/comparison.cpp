@@ -21,10 +21,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Energy = std::optional<double>;
 
-constexpr int plans_of_op = 8;           ///< for each image, of an op by itself
-constexpr int plans_of_augmix = 16;      ///< for each image
-constexpr int least_images = 32;         ///< of a repetition, so that plans of many kinds are among them
-constexpr int parts_of_each_thread = 4;  ///< of a batch, so that all threads end at about the same time
+constexpr int plans_of_op = 8;       ///< for each image, of an op by itself
+constexpr int plans_of_augmix = 16;  ///< for each image
+constexpr int least_images = 32;     ///< of a repetition, so that plans of many kinds are among them
 
 constexpr Normalization normalization{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};  // ImageNet's
 
@@ -69,22 +68,22 @@ struct Contender {
 
 class Results {
  public:
-    Results(Format format, const Work& work, std::size_t count)
-        : format_(format),
-          bytes_(work.image_bytes() * formats[static_cast<std::size_t>(format)].bytes),
+    Results(const FormatInfo& format, const Work& work, std::size_t count)
+        : layout_(format.layout),
+          bytes_(image_bytes(layout_, work.size.width, work.size.height, work.channels)),
           data_(count * bytes_) {}
 
     /// Computes plans `first` to `last` of the work, to where those of a batch that begins with plan `batch` are.
     BatchReport compute(const Engine& engine, const Work& work, std::size_t first, std::size_t last, std::size_t batch,
-                        bool timed = false) {
+                        const Options& options) {
         const std::size_t views = work.plans.size() / (work.images.size() / work.image_bytes());
         const auto plans = static_cast<int>(last - first);
         return engine.run(std::span(work.plans).subspan(first, last - first),
                           Batch{work.images.data() + first / views * work.image_bytes(),
                                 plans / static_cast<int>(views), work.size.width, work.size.height, work.channels},
                           MutableBatch{data_.data() + (first - batch) * bytes_, plans, work.size.width,
-                                       work.size.height, work.channels, Memory::host, format_, normalization},
-                          {}, timed);
+                                       work.size.height, work.channels, Memory::host, layout_},
+                          options);
     }
 
     [[nodiscard]] std::size_t bytes() const { return data_.size(); }
@@ -96,7 +95,7 @@ class Results {
     }
 
  private:
-    Format format_;
+    Layout layout_;
     std::size_t bytes_;  ///< of one
     std::vector<std::uint8_t> data_;
 };
@@ -194,7 +193,7 @@ class Comparer {
         const auto compute = [&](const Engine& engine) {
             stop_if_interrupted();
             Results results(options_.format, work, work.plans.size());
-            results.compute(engine, work, 0, work.plans.size(), 0);
+            results.compute(engine, work, 0, work.plans.size(), 0, {.normalization = normalization});
             return results;
         };
         const Results expected = compute(make_engine(result_.reference));
@@ -247,14 +246,11 @@ class Comparer {
         if (!contender.gpu()) speed.cores = cores;
         const std::size_t batches = batches_of_repetition(batch), images = batches * batch;
         Results results(options_.format, work, batch);
-        Team team(std::min(cores, batch));
-        const std::size_t parts = contender.gpu() ? 1 : std::min(cores * parts_of_each_thread, batch);
+        Threads threads(cores);
+        const Options options{.normalization = normalization, .runner = threads.runner()};
         const auto repetition = [&] {
             for (std::size_t first = 0; first < images; first += batch) {
-                team.for_each_index(parts, [&](std::size_t part) {
-                    results.compute(contender.engine, work, first + part * batch / parts,
-                                    first + (part + 1) * batch / parts, first);
-                });
+                results.compute(contender.engine, work, first, first + batch, first, options);
             }
         };
         repetition();  // takes the memory
@@ -282,8 +278,8 @@ class Comparer {
         repeat([&] {
             Phases& sum = repetitions.emplace_back();
             for (std::size_t b = 0; b < batches; ++b) {
-                const BatchReport report =
-                    results.compute(contender.engine, work, b * batch, (b + 1) * batch, b * batch, true);
+                const BatchReport report = results.compute(contender.engine, work, b * batch, (b + 1) * batch,
+                                                           b * batch, {.normalization = normalization, .timed = true});
                 sum.launches += report.launches + report.mix_launches;
                 sum.passes += report.passes;
                 sum.host += report.host;

@@ -10,26 +10,24 @@
 #include "drawing.h"
 #include "halmix/halmix.h"
 #include "io/image_file.h"
-#include "parallel.h"
 
 /// `halmix compare`: the bytes and the speed of the targets of this machine.
 namespace halmix::command {
 
 struct FormatInfo {
-    Format format;
+    Layout layout;
     std::string_view name;
-    int bytes;  ///< of an element
 };
 
-/// All formats, indexed by `Format`.
+/// The layouts of results that can be compared.
 inline constexpr std::array<FormatInfo, 3> formats{
-    {{Format::u8_hwc, "u8", 1}, {Format::f16_chw, "f16", 2}, {Format::f32_chw, "f32", 4}}};
+    {{Layout::u8_hwc, "u8"}, {Layout::f16_chw, "f16"}, {Layout::f32_chw, "f32"}}};
 
 struct ComparisonOptions {
     std::vector<std::string> targets;  ///< none: all that this machine has
     std::vector<Size> sizes{{32, 32}, {224, 224}};
     std::vector<int> batches{1, 8, 32, 128, 512};  ///< sorted
-    Format format = Format::u8_hwc;
+    FormatInfo format = formats[0];
     Policy policy;
     double seconds = 0.2;  ///< for each measurement at least
     int threads = usable_processors();

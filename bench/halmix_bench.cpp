@@ -91,7 +91,7 @@ json time_mix(const json& request, const halmix::Engine& engine, Images& images)
     weights.fill(1.0F / width);
     const halmix::CpuRow* row = halmix::cpu_rows.data();
     while (row->name != engine.target().name) row++;
-    return {{"us", time_blocks(request, [&] { row->mix(original, chains, weights, 0.4F, mixed); })}};
+    return {{"us", time_blocks(request, [&] { row->mix(nullptr, original, chains, weights, 0.4F, mixed); })}};
 }
 
 /// What a loader does for each image.

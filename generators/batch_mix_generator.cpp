@@ -1,3 +1,4 @@
+#include "generators/layout.h"
 #include "generators/mixture.h"
 #include "generators/packed.h"
 #include "generators/rounded_products.h"
@@ -13,19 +14,19 @@ using namespace halmix;
 class BatchMixGenerator : public Generator<BatchMixGenerator> {
  public:
     GeneratorParam<int> channels{"channels", 3};
-    GeneratorParam<Type> element{"element",
-                                 UInt(8)};  ///< of the result: levels if of 8 bits, else bits from `elements`
+    GeneratorParam<Layout> layout{"layout", Layout::u8_hwc, layouts};  ///< of the result
 
     Input<Buffer<uint8_t, 4>> originals{"originals"};  ///< (channel, x, y, image), without gaps
     Input<Buffer<uint8_t, 4>> chains{"chains"};        ///< (channel, x, y, image), without gaps
     Input<Buffer<int32_t, 2>> places{"places"};   ///< (0, item): its original; (1 + k, item): its chain k in chains
     Input<Buffer<float, 2>> weights{"weights"};   ///< (0, item): share of the combination; (1 + k, item): of chain k
-    Input<Buffer<void, 2>> elements{"elements"};  ///< (level, channel)
-    Output<Buffer<void, 4>> dst{"dst"};           ///< (channel, x, y, item), HWC if levels, else CHW
+    Input<Buffer<void, 2>> elements{"elements"};  ///< (level, channel): what each level becomes, as bits
+    Output<Buffer<void, 4>> dst{"dst"};           ///< (channel, x, y, item), without gaps, as bits
 
     void configure() {
-        elements.set_type(element);
-        dst.set_type(element);
+        Type bits = UInt(element_of(layout).bits());
+        elements.set_type(bits);
+        dst.set_type(bits);
     }
 
     void generate() {
@@ -35,22 +36,22 @@ class BatchMixGenerator : public Generator<BatchMixGenerator> {
         };
         Mixture mixture({c, x, y, n}, level_in(originals, 0), level_in(chains, k), weights(k, n), weights(0, n));
         combination = mixture.combination;
-        dst(c, x, y, n) = has_levels() ? mixture.level : elements(cast<int>(mixture.level), c);
+        Func level("level");
+        level(c, x, y, n) = mixture.level;
+        if (element_of(layout).bits() != 8) {
+            dst(c, x, y, n) = elements(cast<int>(level(c, x, y, n)), c);
+        } else {
+            dst(c, x, y, n) =
+                pixel_element([&](const Expr& channel) { return level(channel, x, y, n); }, c, layout, channels);
+        }
     }
 
     void schedule() {
         set_packed(originals, channels);
         set_packed(chains, channels);
         Expr width = chains.dim(1).extent(), height = chains.dim(2).extent(), rows = places.dim(0).extent();
-        for (int d = 0; d < 3; d++) {
-            Expr extent = chains.dim(d).extent();
-            originals.dim(d).set_extent(extent);
-            dst.dim(d).set_bounds(0, extent);
-        }
-        dst.dim(0).set_stride(has_levels() ? 1 : width * height);
-        dst.dim(1).set_stride(has_levels() ? Expr(channels) : 1);
-        dst.dim(2).set_stride(has_levels() ? width * channels : width);
-        dst.dim(3).set_min(0).set_stride(width * height * channels);
+        for (int d = 0; d < 3; d++) originals.dim(d).set_extent(chains.dim(d).extent());
+        set_packed(dst, layout, channels, width, height);
         places.dim(0).set_min(0).set_stride(1);
         places.dim(1).set_min(0).set_stride(rows);
         weights.dim(0).set_bounds(0, rows).set_stride(1);
@@ -69,8 +70,6 @@ class BatchMixGenerator : public Generator<BatchMixGenerator> {
     Var c{"c"}, x{"x"}, y{"y"}, n{"n"};
     Func combination;
     RDom k;
-
-    [[nodiscard]] bool has_levels() const { return static_cast<Type>(element).bits() == 8; }
 };
 
 }  // namespace

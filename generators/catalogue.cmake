@@ -33,5 +33,10 @@ set(HALMIX_GPU_TARGETS
 # sequence: so cheap to compute where they are read that only the image's writing and reading between them is saved.
 set(HALMIX_GPU_FUSED_KINDS tone)
 
-# What a batch's results are made of: name | element of the result, bits for those that are no levels.
-set(HALMIX_FORMATS "u8 | uint8" "f16 | uint16" "f32 | uint32")
+# How images may lie in memory beside u8_hwc, in the order of `enum class Layout`: name | for images of how many channels
+# it is another than u8_hwc | what may lie so.
+set(HALMIX_LAYOUTS
+    "u8_chw | 3 | source result"
+    "u8_rgbx | 3 | source result"
+    "f16_chw | 1 3 | result"
+    "f32_chw | 1 3 | result")

@@ -71,16 +71,16 @@ const Engine& cpu() {
     return engine;
 }
 
-std::size_t bytes_of(Format format) { return format == Format::u8_hwc ? 1 : format == Format::f16_chw ? 2 : 4; }
+Options imagenet() { return {.normalization = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}}; }
 
 Bytes run(const Engine& engine, const std::vector<Plan>& all, const Bytes& in, int count, int channels,
-          Format format = Format::u8_hwc, BatchReport* report = nullptr) {
+          Layout layout = Layout::u8_hwc, BatchReport* report = nullptr) {
     int width = all[0].width, height = all[0].height;
-    Bytes out(all.size() * width * height * channels * bytes_of(format));
-    Normalization normalization{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
-    BatchReport what = engine.run(all, Batch{in.data(), count, width, height, channels},
-                                  MutableBatch{out.data(), static_cast<int>(all.size()), width, height, channels,
-                                               Memory::host, format, normalization});
+    Bytes out(all.size() * image_bytes(layout, width, height, channels));
+    BatchReport what = engine.run(
+        all, Batch{in.data(), count, width, height, channels},
+        MutableBatch{out.data(), static_cast<int>(all.size()), width, height, channels, Memory::host, layout},
+        imagenet());
     if (report != nullptr) *report = what;
     return out;
 }
@@ -220,12 +220,13 @@ TEST_CASE("random batches on every GPU equal the CPU") {
             int width = sizes[random() % 8], height = sizes[random() % 8], channels = random() % 4 == 0 ? 1 : 3;
             int count = batch % 10 == 0 ? 1 : 1 + static_cast<int>(random() % 80);
             int views = 1 + static_cast<int>(random() % 3);
-            auto format = static_cast<Format>(random() % 3);
+            auto layout = static_cast<Layout>(random() % layout_count);
+            if (channels == 1 && layout == Layout::u8_rgbx) layout = Layout::u8_chw;
             std::vector<Plan> all = plans(count * views, width, height, random());
             Bytes in = images(count, width, height, channels, random());
             INFO(gpu.target().name << ", seed " << seed() << ", batch " << batch << ": " << count << " images of "
                                    << width << "x" << height << "x" << channels << ", " << views << " views");
-            bool same = run(gpu, all, in, count, channels, format) == run(cpu(), all, in, count, channels, format);
+            bool same = run(gpu, all, in, count, channels, layout) == run(cpu(), all, in, count, channels, layout);
             if (!same) FAIL("they differ");
             compared += count * views;
         }
@@ -244,23 +245,21 @@ TEST_CASE("a batch of images of many sizes and strides") {
             all.push_back(sample(policy_number(random()), {.seed = 3, .index = std::uint64_t(i)}, width, height));
         }
         expected = out = in;
-        std::vector<ImageView> from;
-        std::vector<MutableImageView> to;
+        std::vector<Task> tasks;
         for (int i = 0; i < 200; i++) {
             auto& [width, height, channels, pixels] = out[i];
             std::ptrdiff_t row = std::ptrdiff_t{width} * channels;
             // Every third input has its last row first.
-            from.push_back(i % 3 == 0
-                               ? ImageView(in[i].pixels.data() + row * (height - 1), width, height, channels, -row)
-                               : ImageView(in[i].pixels.data(), width, height, channels));
-            to.push_back({pixels.data(), width, height, channels});
-            cpu().run(all[i], from[i], {expected[i].pixels.data(), width, height, channels});
+            ImageView from = i % 3 == 0
+                                 ? ImageView(in[i].pixels.data() + row * (height - 1), width, height, channels, -row)
+                                 : ImageView(in[i].pixels.data(), width, height, channels);
+            tasks.push_back({&all[i], from, {pixels.data(), width, height, channels}});
+            cpu().run(all[i], from, {expected[i].pixels.data(), width, height, channels});
         }
-        engine.run(all, from, to);
+        engine.run(tasks);
         CHECK(out == expected);
-        message(Status::invalid_argument, [&] { engine.run(all, std::span(from).first(3), to); });
-        to[5].width++;
-        message(Status::invalid_argument, [&] { engine.run(all, from, to); });
+        tasks[5].out.width++;
+        CHECK(message(Status::invalid_argument, [&] { engine.run(tasks); }).starts_with("task 5: "));
     }
 }
 
@@ -271,8 +270,8 @@ TEST_CASE("floats are what torchvision makes of the levels") {
     for (std::size_t i = 0; i < in.size(); i++) in[i] = static_cast<std::uint8_t>(i * 5 + 3);
     const float mean[] = {0.485F, 0.456F, 0.406F}, deviation[] = {0.229F, 0.224F, 0.225F};
     for (const Engine& engine : available_engines()) {
-        Bytes floats = run(engine, {plan}, in, 1, 3, Format::f32_chw),
-              halves = run(engine, {plan}, in, 1, 3, Format::f16_chw);
+        Bytes floats = run(engine, {plan}, in, 1, 3, Layout::f32_chw),
+              halves = run(engine, {plan}, in, 1, 3, Layout::f16_chw);
         for (int i = 0; i < 15; i++) {
             for (int c = 0; c < 3; c++) {
                 float expected = (static_cast<float>(in[i * 3 + c]) / 255.0F - mean[c]) / deviation[c], value = 0;
@@ -300,7 +299,7 @@ TEST_CASE("launches and memory of a batch are bounded, and nothing is taken once
         for (std::uint64_t number = 0; number < 20; number++) {
             BatchReport report;
             std::vector<Plan> all = default_plans(count, size, size, number);
-            Bytes out = run(gpu, all, in, count, channels, Format::u8_hwc, &report);
+            Bytes out = run(gpu, all, in, count, channels, Layout::u8_hwc, &report);
             CHECK(out == run(cpu(), all, in, count, channels));
             CHECK(report.launches > 0);
             CHECK(report.launches <= 60);
@@ -363,16 +362,16 @@ TEST_CASE("memory and queue of the caller, on the device") {
         Batch source{from, count, width, height, channels, memory};
         MutableBatch result{to, 2 * count, width, height, channels, memory};
         for (int round = 0; round < 3; round++) {
-            gpu.run(all, source, result, queue);
+            gpu.run(all, source, result, {.queue = queue});
             CHECK(caller->read(to, expected.size()) == expected);
             CHECK(caller->read(from, in.size()) == in);
             caller->write(to, Bytes(expected.size()));
         }
         // One of them on the host.
         Bytes out(expected.size());
-        gpu.run(all, source, {out.data(), 2 * count, width, height, channels}, queue);
+        gpu.run(all, source, {out.data(), 2 * count, width, height, channels}, {.queue = queue});
         CHECK(out == expected);
-        gpu.run(all, {in.data(), count, width, height, channels}, result, queue);
+        gpu.run(all, {in.data(), count, width, height, channels}, result, {.queue = queue});
         CHECK(caller->read(to, expected.size()) == expected);
         message(Status::invalid_argument, [&] { cpu().run(all, source, result); });
         message(Status::invalid_argument, [&] { gpu.run(all, source, {from, 2 * count, width, height, 3, memory}); });
@@ -404,8 +403,12 @@ TEST_CASE("batches that cannot be are refused, naming what is wrong, and change 
         refused("4 channels", changed(from, [](auto& b) { b.channels = 4; }), to);
         refused("output image", from, changed(to, [](auto& b) { b.height = 6; }));
         refused("overlaps", from, changed(to, [&](auto& b) { b.data = in.data() + 7; }));
-        refused("std 0", from, changed(to, [](auto& b) { b.normalization.std[1] = 0; }));
-        refused("mean nan", from, changed(to, [](auto& b) { b.normalization.mean[2] = std::nanf(""); }));
+        for (float bad : {0.0F, std::nanf("")}) {
+            Options options;
+            (bad == 0 ? options.normalization.std : options.normalization.mean)[1] = bad;
+            std::string said = message(Status::invalid_argument, [&] { engine.run(all, from, to, options); });
+            CHECK(said.find(bad == 0 ? "std 0" : "mean nan") != std::string::npos);
+        }
         Memory other = engine.target().name == "opencl" ? Memory::cuda : Memory::opencl;
         refused("its memory is", changed(from, [&](auto& b) { b.memory = other; }), to);
         std::vector<Plan> wrong = all;
@@ -464,7 +467,7 @@ TEST_CASE("a device with little memory", "[.little-memory]") {
     }
     Bytes in = images(count, size, size, 3, 6);
     BatchReport report;
-    CHECK(run(gpu, all, in, count, 3, Format::u8_hwc, &report) == run(cpu(), all, in, count, 3));
+    CHECK(run(gpu, all, in, count, 3, Layout::u8_hwc, &report) == run(cpu(), all, in, count, 3));
     CHECK(report.passes > 1);
 
     // In the caller's memory.
@@ -475,7 +478,7 @@ TEST_CASE("a device with little memory", "[.little-memory]") {
     all.resize(count / 2);
     caller.write(from, in);
     report = gpu.run(all, {from, count / 2, size, size, 3, Memory::opencl},
-                     {to, count / 2, size, size, 3, Memory::opencl}, caller.queue());
+                     {to, count / 2, size, size, 3, Memory::opencl}, {.queue = caller.queue()});
     CHECK(report.passes > 1);
     CHECK(caller.read(to, in.size()) == run(cpu(), all, in, count / 2, 3));
     caller.release(from);

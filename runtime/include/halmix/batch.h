@@ -1,9 +1,12 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 
-#include "halmix/export.h"
+#include "halmix/image.h"
+#include "halmix/layout.h"
+#include "halmix/plan.h"
+#include "halmix/runner.h"
+#include "halmix/workspace.h"
 
 namespace halmix {
 
@@ -14,25 +17,20 @@ enum class Memory : unsigned char {
     opencl,  ///< a cl_mem of the queue's context
 };
 
-/// What the results of a batch are made of.
-enum class Format : unsigned char {
-    u8_hwc,   ///< levels, (image, y, x, channel)
-    f16_chw,  ///< normalised, IEEE half, (image, channel, y, x)
-    f32_chw,  ///< normalised, (image, channel, y, x)
+/// One result of a batch: a plan, the image it is for, where its result goes. Plans with a mix of 0, and null, are
+/// clean views: the image itself, only in the result's layout.
+struct Task {
+    const Plan* plan = nullptr;
+    ImageView in;
+    MutableImageView out;
 };
 
-/// How levels become floats: (level / 255 - mean) / std, each operation in float32, as torchvision's ToTensor and
-/// Normalize have it; for f16_chw then rounded to the nearest half, ties to even. Gray images use the first values.
-struct Normalization {
-    std::array<float, 3> mean{0, 0, 0};  ///< red, green, blue
-    std::array<float, 3> std{1, 1, 1};   ///< none of them 0
-};
-
-/// Images of one size, one after another without gaps: 8 bits, HWC, 1 or 3 channels.
+/// Images of one size, one after another without gaps, of 1 or 3 channels.
 struct Batch {
     const void* data = nullptr;
     int count = 0, width = 0, height = 0, channels = 0;
     Memory memory = Memory::host;
+    Layout layout = Layout::u8_hwc;
 };
 
 /// Where the results of a batch go: images of one size, one after another without gaps.
@@ -40,14 +38,30 @@ struct MutableBatch {
     void* data = nullptr;
     int count = 0, width = 0, height = 0, channels = 0;
     Memory memory = Memory::host;
-    Format format = Format::u8_hwc;
-    Normalization normalization = {};
+    Layout layout = Layout::u8_hwc;
 };
 
 /// The order in which a GPU does things. What the caller leaves null is the device's own.
 struct Queue {
     void* stream = nullptr;   ///< CUDA: a CUstream; null is the default stream. OpenCL: a cl_command_queue, in order
     void* context = nullptr;  ///< OpenCL: the cl_context of that queue
+};
+
+/// Asked by a batch before each image, in the thread that is to compute it: true ends the batch early. What it throws
+/// ends it as well, and reaches the caller.
+struct Interrupt {
+    bool (*wanted)(void* state) = nullptr;
+    void* state = nullptr;
+};
+
+/// How a call runs, beside what it computes.
+struct Options {
+    Normalization normalization = {};  ///< of results in floats
+    Workspace* workspace = nullptr;    ///< null: the calling thread's own
+    Runner runner = {};                ///< of batches on a CPU
+    Interrupt interrupt = {};          ///< of batches; on a GPU it is asked before each part of a batch
+    Queue queue = {};                  ///< of a GPU
+    bool timed = false;                ///< fill in a report's seconds, for which a GPU is waited for after each phase
 };
 
 /// What a batch took.

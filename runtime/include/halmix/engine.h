@@ -14,6 +14,7 @@
 
 namespace halmix {
 
+class CpuEngine;
 class GpuEngine;
 
 /// Where pipelines run.
@@ -33,13 +34,16 @@ struct TargetInfo {
 /// The processor features halmix looks at that this machine has, such as "avx2".
 [[nodiscard]] HALMIX_API std::vector<std::string_view> processor_features();
 
-/// Runs plans on one target. Holds no global state; every member may be called from many threads at once, and from a
-/// forked child. It starts no threads.
+/// Runs plans on one target. Constant once made: every member may be called from many threads at once. It starts no
+/// threads.
 ///
-/// On a CPU each thread that runs a plan keeps a workspace of (chains + 1) images until it ends, so that there is no
-/// allocation after the first call for a size. On a GPU the engine keeps, for each queue and each call that is under
-/// way at the same time, (chains + 1) images for every plan of a batch on the device, and its drivers may start
-/// threads; a child that is forked after it was made cannot use it.
+/// Which bytes a result has depends on the plan and the image alone: not on the target, the number of threads, the
+/// layouts, or what is computed beside it.
+///
+/// An engine of a CPU holds no lock and may be used in a child that is forked at any time, whatever other threads were
+/// doing. One of a GPU keeps, for each queue and each call that is under way at the same time, (chains + 1) images for
+/// every plan of a batch on the device, and its drivers may start threads; a child that is forked after it was made
+/// cannot use it.
 class HALMIX_API Engine {
  public:
     /// `target` is a name from `targets()`, of a GPU with the device's number or a part of its name if it is not to be
@@ -56,30 +60,34 @@ class HALMIX_API Engine {
     /// Computes the plan's result. `in` and `out` have the plan's size and the same number of channels; they may be the
     /// same memory or overlap in any way. Throws Error: invalid_argument for a bad view, bad_plan for a plan that is
     /// not valid or is for another size, out_of_memory. If it throws, `out` is unspecified.
-    void run(const Plan& plan, ImageView in, MutableImageView out) const;
+    void run(const Plan& plan, ImageView in, MutableImageView out, const Options& options = {}) const;
 
-    /// Computes each plan's result on an image of its own, in host memory; sizes may differ. A GPU computes those of
-    /// one size together. As `run` otherwise, but that no output may overlap any other image.
-    void run(std::span<const Plan> plans, std::span<const ImageView> in, std::span<const MutableImageView> out) const;
+    /// Computes all results of a batch in host memory; sizes and layouts may differ. A CPU has the tasks done by
+    /// `options.runner`; a GPU computes those of one size together. As `run` otherwise, but that no output may overlap
+    /// an image of another task. All tasks are checked before anything is written; what is wrong is named with the
+    /// task's number. Throws Error(interrupted) if `options.interrupt` wants it, or what that throws: on a CPU each
+    /// result is then either complete or untouched.
+    void run(std::span<const Task> tasks, const Options& options = {}) const;
 
     /// Computes the results of all plans, `plans.size() / in.count` for each image: plan i is for image
-    /// i / (plans.size() / in.count), its result is image i of `out`, which may not overlap `in`. `timed` fills in the
-    /// report's seconds, for which it waits after each phase.
+    /// i / (plans.size() / in.count), its result is image i of `out`, which may not overlap `in`.
     ///
     /// If both are on a device, it returns when all is in the queue's order, which the caller must wait for before
     /// using the results; else when the results are there. If the device has too little memory, or a batch is larger
     /// than pipelines can index (2^31 bytes), it is computed in parts. Throws Error: invalid_argument for batches that
-    /// are not as this and `Batch` say, or in memory the target cannot use; bad_plan, out_of_memory, pipeline_failed.
+    /// are not as this and `Batch` say, or in memory the target cannot use; bad_plan, out_of_memory, interrupted,
+    /// pipeline_failed.
     // NOLINTNEXTLINE(modernize-use-nodiscard): run for its results, not for the report
-    BatchReport run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, const Queue& queue = {},
-                    bool timed = false) const;
+    BatchReport run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out,
+                    const Options& options = {}) const;
 
     /// Compiles for the device and takes the memory that batches of `count` images of a size need, so that none of
     /// that happens later. Does nothing on a CPU.
     void warm_up(int count, int width, int height, int channels, int chains = 3, const Queue& queue = {}) const;
 
     /// The ops one after another, without mixing. As `run` otherwise.
-    void apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, MutableImageView out) const;
+    void apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, MutableImageView out,
+               const Options& options = {}) const;
 
     /// The pipelines that `apply` would run for these ops on such an image, in order; ops that change nothing run none.
     [[nodiscard]] std::vector<std::string_view> describe(std::span<const OpCall> ops, int width, int height,
@@ -87,9 +95,9 @@ class HALMIX_API Engine {
 
  private:
     TargetInfo target_;
-    std::size_t index_;  ///< of the target in the catalogue
     std::string reason_;
-    std::shared_ptr<GpuEngine> gpu_;  ///< if the target is a GPU's
+    std::shared_ptr<const CpuEngine> cpu_;  ///< if the target is a CPU's
+    std::shared_ptr<GpuEngine> gpu_;        ///< if it is a GPU's
 };
 
 }  // namespace halmix

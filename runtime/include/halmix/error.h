@@ -16,9 +16,11 @@ enum class Status {
     target_unavailable,  ///< a target this build or this machine does not have
     out_of_memory,
     pipeline_failed,  ///< a pipeline returned an error; a defect of halmix, please report it
+    interrupted,      ///< the caller asked for it
 };
 
-/// The one exception type of the library. `what()` is one line that names the argument, its value and what is allowed.
+/// The one exception type of the library, but for what callbacks of the caller throw. `what()` is one line that names
+/// the argument, its value and what is allowed.
 class HALMIX_API Error : public std::runtime_error {
  public:
     Error(Status status, const std::string& message) : std::runtime_error(message), status_(status) {}

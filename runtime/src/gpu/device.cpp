@@ -13,7 +13,6 @@
 #include <mutex>
 #include <tuple>
 
-#include "halide/glue.h"
 #include "halmix/error.h"
 
 namespace halmix {
@@ -133,22 +132,13 @@ Search search(DeviceApi api) { return api == DeviceApi::cuda ? search_cuda() : s
 
 std::string_view name_of(DeviceApi api) { return api == DeviceApi::cuda ? "cuda" : "opencl"; }
 
-/// What Halide is to work with on this thread.
-struct Current {
-    void* context = nullptr;
-    void* stream = nullptr;
-    int launches = 0;
-};
-
-thread_local Current current;
-
 /// Memory that pipelines take for tables and means, kept for the next ones in the same queue. Halide does so with CUDA.
 class OpenClScratch {
  public:
     /// Sets the buffer's memory if there is some of that size.
-    bool take(halide_buffer_t& buffer, std::size_t size) {
+    bool take(const Context& context, halide_buffer_t& buffer, std::size_t size) {
         std::scoped_lock lock(mutex_);
-        auto found = idle_.find({current.context, current.stream, size});
+        auto found = idle_.find({context.device_context, context.stream, size});
         if (found == idle_.end()) return false;
         buffer.device = found->second;
         buffer.device_interface = halide_opencl_device_interface();
@@ -160,22 +150,22 @@ class OpenClScratch {
         std::scoped_lock lock(mutex_);
         sizes_[buffer.device] = size;
     }
-    void give(halide_buffer_t& buffer) {
+    void give(const Context& context, halide_buffer_t& buffer) {
         std::scoped_lock lock(mutex_);
-        idle_.emplace(std::tuple{current.context, current.stream, sizes_.at(buffer.device)}, buffer.device);
+        idle_.emplace(std::tuple{context.device_context, context.stream, sizes_.at(buffer.device)}, buffer.device);
         sizes_.erase(buffer.device);
         buffer.device = 0;
         buffer.device_interface = nullptr;
     }
     /// Gives back what a context's pipelines have left.
-    void release(void* context) {
+    void release(Context& context) {
         std::scoped_lock lock(mutex_);
         std::erase_if(idle_, [&](const auto& entry) {
-            if (std::get<0>(entry.first) != context) return false;
+            if (std::get<0>(entry.first) != context.device_context) return false;
             Buffer<1> buffer(nullptr, halide_type_of<std::uint8_t>(), {dimension(1, 1)});
             buffer.device = entry.second;
             buffer.device_interface = halide_opencl_device_interface();
-            buffer.device_interface->device_free(nullptr, &buffer);
+            buffer.device_interface->device_free(&context, &buffer);
             return true;
         });
     }
@@ -211,8 +201,9 @@ void* create_exact_program(void* context, unsigned count, const char** sources, 
 
 /// The first call of Halide's OpenCL part loads the library without a lock.
 void load_opencl_in_halide(const Device& device) {
-    OnDevice on(device, {});
-    on.wait();
+    Context context;
+    set_device(context, device, {});
+    wait(context, device);
 }
 
 std::unique_ptr<Device> open(DeviceApi api, const Found& found, std::size_t number) {
@@ -229,13 +220,15 @@ std::unique_ptr<Device> open(DeviceApi api, const Found& found, std::size_t numb
         int status = cuda_library().call("cuDevicePrimaryCtxRetain", &device->context, found.ordinal);
         if (status != 0) fail("cuDevicePrimaryCtxRetain", status);
         static const bool set = [] {
-            halide_set_cuda_acquire_context([](void*, void** context, bool) {
-                *context = current.context;
+            halide_set_cuda_acquire_context([](void* user_context, void** context, bool) {
+                if (user_context == nullptr) return -1;
+                *context = static_cast<Context*>(user_context)->device_context;
                 return 0;
             });
             halide_set_cuda_release_context([](void*) { return 0; });
-            halide_set_cuda_get_stream([](void*, void*, void** stream) {
-                *stream = current.stream;
+            halide_set_cuda_get_stream([](void* user_context, void*, void** stream) {
+                if (user_context == nullptr) return -1;
+                *stream = static_cast<Context*>(user_context)->stream;
                 return 0;
             });
             return true;
@@ -293,20 +286,14 @@ const Device& open_device(DeviceApi api, std::string_view which) {
     return *device;
 }
 
-OnDevice::OnDevice(const Device& device, const Queue& queue) : device_(device) {
-    current = {queue.context != nullptr ? queue.context : device.context,
-               queue.stream != nullptr ? queue.stream : device.stream, 0};
-    clear_pipeline_error();
+void set_device(Context& context, const Device& device, const Queue& queue) {
+    context.device_context = queue.context != nullptr ? queue.context : device.context;
+    context.stream = queue.stream != nullptr ? queue.stream : device.stream;
+    context.launches = 0;
 }
 
-OnDevice::~OnDevice() { current = {}; }
-
-int OnDevice::launches() const { return current.launches; }
-
-void OnDevice::wait() const {
-    if (int status = halide_device_sync_global(nullptr, device_.interface); status != 0) {
-        fail_on_device(device_.name, status);
-    }
+void wait(Context& context, const Device& device) {
+    check(halide_device_sync_global(&context, device.interface), context, device.name);
 }
 
 DeviceMemory::~DeviceMemory() { release(); }
@@ -316,11 +303,12 @@ bool DeviceMemory::reserve(const Device& owner, std::size_t size) {
     release();
     if (size > std::numeric_limits<std::int32_t>::max()) return false;
     dim[0].extent = static_cast<std::int32_t>(size);
-    int status = owner.interface->device_malloc(nullptr, this, owner.interface);
+    int status = owner.interface->device_malloc(&context_, this, owner.interface);
     if (status == 0) return true;
     dim[0].extent = 0;
-    if (is_out_of_device_memory()) return false;
-    fail_on_device(owner.name, status);
+    if (is_out_of_device_memory(context_)) return false;
+    check(status, context_, owner.name);
+    return false;
 }
 
 void DeviceMemory::wrap(const Device& owner, const void* data, std::size_t size) {
@@ -331,44 +319,37 @@ void DeviceMemory::wrap(const Device& owner, const void* data, std::size_t size)
     }
     dim[0].extent = static_cast<std::int32_t>(size);
     auto pointer = reinterpret_cast<std::uint64_t>(data);
-    int status = owner.api == DeviceApi::cuda ? halide_cuda_wrap_device_ptr(nullptr, this, pointer)
-                                              : halide_opencl_wrap_cl_mem(nullptr, this, pointer);
-    if (status != 0) fail_on_device(owner.name, status);
+    int status = owner.api == DeviceApi::cuda ? halide_cuda_wrap_device_ptr(&context_, this, pointer)
+                                              : halide_opencl_wrap_cl_mem(&context_, this, pointer);
+    check(status, context_, owner.name);
     wrapped_ = true;
 }
 
 void DeviceMemory::release() {
     if (device == 0) return;
     if (!wrapped_) {
-        device_interface->device_free(nullptr, this);
+        device_interface->device_free(&context_, this);
     } else if (device_interface == halide_cuda_device_interface()) {
-        halide_cuda_detach_device_ptr(nullptr, this);
+        halide_cuda_detach_device_ptr(&context_, this);
     } else {
-        halide_opencl_detach_cl_mem(nullptr, this);
+        halide_opencl_detach_cl_mem(&context_, this);
     }
     wrapped_ = false;
     dim[0].extent = 0;
 }
 
-void release_scratch(const Device& device) {
-    if (device.api == DeviceApi::opencl) opencl_scratch().release(device.context);
+void release_scratch(Context& context, const Device& device) {
+    if (device.api == DeviceApi::opencl) opencl_scratch().release(context);
 }
 
 void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop) {
-    int status = halide_device_crop(nullptr, &memory, &crop);
-    if (status != 0) fail_on_device("a part of the device's memory", status);
-}
-
-void fail_on_device(std::string_view what, int status) {
-    bool memory = status == halide_error_code_out_of_memory || is_out_of_device_memory();
-    throw Error(memory ? Status::out_of_memory : Status::pipeline_failed,
-                std::string(what) + ": " + last_pipeline_error());
+    check(halide_device_crop(&memory.context(), &memory, &crop), memory.context(), "a part of the device's memory");
 }
 
 }  // namespace halmix
 
 // What Halide calls: the driver's library by the name that every machine with the driver has, the context and queue of
-// the thread; and what is put around what Halide calls, by the linker: memory that is kept, a count of launches.
+// a call; and what is put around what Halide calls, by the linker: memory that is kept, a count of launches.
 extern "C" {
 
 void* halide_cuda_get_symbol(void* /*user_context*/, const char* name) { return halmix::cuda_library().symbol(name); }
@@ -386,11 +367,12 @@ int __real_halide_device_free(void*, halide_buffer_t*);
 
 int __wrap_halide_device_malloc(void* user_context, halide_buffer_t* buffer,
                                 const halide_device_interface_t* interface) {
-    if (interface != halide_opencl_device_interface() || buffer->device != 0) {
+    if (interface != halide_opencl_device_interface() || buffer->device != 0 || user_context == nullptr) {
         return __real_halide_device_malloc(user_context, buffer, interface);
     }
     std::size_t size = std::bit_ceil(buffer->size_in_bytes());
-    if (halmix::opencl_scratch().take(*buffer, size)) return 0;
+    const auto& context = *static_cast<halmix::Context*>(user_context);
+    if (halmix::opencl_scratch().take(context, *buffer, size)) return 0;
     halmix::Buffer<1> bytes(nullptr, halide_type_of<std::uint8_t>(), {halmix::dimension(std::ptrdiff_t(size), 1)});
     int status = __real_halide_device_malloc(user_context, &bytes, interface);
     if (status != 0) return status;
@@ -401,19 +383,21 @@ int __wrap_halide_device_malloc(void* user_context, halide_buffer_t* buffer,
 }
 
 int __wrap_halide_device_free(void* user_context, halide_buffer_t* buffer) {
-    if (buffer->device == 0 || buffer->device_interface != halide_opencl_device_interface()) {
+    if (buffer->device == 0 || buffer->device_interface != halide_opencl_device_interface() ||
+        user_context == nullptr) {
         return __real_halide_device_free(user_context, buffer);
     }
-    halmix::opencl_scratch().give(*buffer);
+    halmix::opencl_scratch().give(*static_cast<halmix::Context*>(user_context), *buffer);
     buffer->set_device_dirty(false);
     return 0;
 }
 
 // NOLINTEND(readability-identifier-naming)
 
-int halide_acquire_cl_context(void* /*user_context*/, void** context, void** queue, bool /*create*/) {
-    *context = halmix::current.context;
-    *queue = halmix::current.stream;
+int halide_acquire_cl_context(void* user_context, void** context, void** queue, bool /*create*/) {
+    if (user_context == nullptr) return -1;
+    *context = static_cast<halmix::Context*>(user_context)->device_context;
+    *queue = static_cast<halmix::Context*>(user_context)->stream;
     return 0;
 }
 
@@ -425,7 +409,7 @@ int halide_release_cl_context(void* /*user_context*/) { return 0; }
     int __wrap_##function(void* user_context, void* state, const char* name, int blocks_x, int blocks_y, int blocks_z, \
                           int threads_x, int threads_y, int threads_z, int shared, size_t* sizes, void** args,         \
                           int8_t* is_buffer) {                                                                         \
-        halmix::current.launches++;                                                                                    \
+        static_cast<halmix::Context*>(user_context)->launches++;                                                       \
         return __real_##function(user_context, state, name, blocks_x, blocks_y, blocks_z, threads_x, threads_y,        \
                                  threads_z, shared, sizes, args, is_buffer);                                           \
     }

@@ -9,6 +9,7 @@
 
 #include "catalogue.h"
 #include "halide/buffer.h"
+#include "halide/context.h"
 #include "halmix/batch.h"
 
 namespace halmix {
@@ -36,28 +37,17 @@ struct Device {
 /// Error(target_unavailable), listing what there is.
 const Device& open_device(DeviceApi api, std::string_view which);
 
-/// While it exists, all that Halide does on this thread is for a device, in the order of a queue.
-class OnDevice {
- public:
-    OnDevice(const Device& device, const Queue& queue);
-    ~OnDevice();
-    OnDevice(const OnDevice&) = delete;
-    OnDevice& operator=(const OnDevice&) = delete;
+/// Has what Halide does with a context be for a device, in the order of a queue.
+void set_device(Context& context, const Device& device, const Queue& queue);
 
-    /// Kernels launched since.
-    [[nodiscard]] int launches() const;
+/// Waits until the context's queue is empty.
+void wait(Context& context, const Device& device);
 
-    /// Waits until the queue is empty.
-    void wait() const;
-
- private:
-    const Device& device_;
-};
-
-/// Memory of a device as bytes. All members need an OnDevice.
+/// Memory of a device as bytes; `context` is for that device, and outlives it.
 class DeviceMemory : public Buffer<1> {
  public:
-    DeviceMemory() : Buffer<1>(nullptr, halide_type_of<std::uint8_t>(), {dimension(0, 1)}) {}
+    explicit DeviceMemory(Context& context)
+        : Buffer<1>(nullptr, halide_type_of<std::uint8_t>(), {dimension(0, 1)}), context_(context) {}
     ~DeviceMemory();
 
     /// Takes `size` bytes; what was there before is lost. Returns false if the device has no more. Throws Error.
@@ -67,22 +57,24 @@ class DeviceMemory : public Buffer<1> {
     void release();
 
     [[nodiscard]] std::size_t size() const { return dim[0].extent; }
+    [[nodiscard]] Context& context() const { return context_; }
 
  private:
+    Context& context_;
     bool wrapped_ = false;
 };
 
-/// Gives back what pipelines have left of the device's memory for the next ones. Needs an OnDevice.
-void release_scratch(const Device& device);
+/// Gives back what pipelines have left of the device's memory for the next ones.
+void release_scratch(Context& context, const Device& device);
 
 void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop);
 
-/// A part of a device's memory as an array. Needs an OnDevice throughout.
+/// A part of a device's memory as an array.
 template <std::size_t rank>
 class DeviceArray : public Buffer<rank> {
  public:
     DeviceArray(const DeviceMemory& memory, std::size_t offset, halide_type_t element, const Shape<rank>& shape)
-        : Buffer<rank>(nullptr, element, shape) {
+        : Buffer<rank>(nullptr, element, shape), context_(memory.context()) {
         Buffer<1> crop(nullptr, memory.type, {dimension(0, 1)});
         crop.dim[0].min = static_cast<std::int32_t>(offset);
         crop_device_memory(memory, crop);
@@ -90,10 +82,10 @@ class DeviceArray : public Buffer<rank> {
         this->device_interface = crop.device_interface;
         this->set_device_dirty(true);
     }
-    ~DeviceArray() { halide_device_release_crop(nullptr, this); }
-};
+    ~DeviceArray() { halide_device_release_crop(&context_, this); }
 
-/// Throws what Halide reported on this thread: Error(out_of_memory) or Error(pipeline_failed).
-[[noreturn]] void fail_on_device(std::string_view what, int status);
+ private:
+    Context& context_;
+};
 
 }  // namespace halmix

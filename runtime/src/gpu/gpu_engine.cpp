@@ -52,19 +52,14 @@ struct Size {
 
     [[nodiscard]] std::size_t bytes() const { return std::size_t(width) * height * channels; }
 
-    /// `count` of them one after another.
-    [[nodiscard]] Shape<4> shape(std::size_t count) const {
-        std::ptrdiff_t row = std::ptrdiff_t{width} * channels;
-        return {dimension(channels, 1), dimension(width, channels), dimension(height, row),
-                dimension(static_cast<std::ptrdiff_t>(count), row * height)};
-    }
+    [[nodiscard]] std::size_t bytes(Layout layout) const { return image_bytes(layout, width, height, channels); }
 
-    /// The same with each channel by itself, but for levels.
-    [[nodiscard]] Shape<4> result_shape(std::size_t count, Format format) const {
-        if (format == Format::u8_hwc) return shape(count);
-        std::ptrdiff_t plane = std::ptrdiff_t{width} * height;
-        return {dimension(channels, plane), dimension(width, 1), dimension(height, width),
-                dimension(static_cast<std::ptrdiff_t>(count), plane * channels)};
+    /// `count` of them in a layout, by its elements.
+    [[nodiscard]] Shape<4> shape(std::size_t count, Layout layout) const {
+        const int elements = layout == Layout::u8_rgbx ? 4 : channels, beside = has_planes(layout) ? 1 : elements;
+        const std::ptrdiff_t row = std::ptrdiff_t{width} * beside, plane = row * height;
+        return {dimension(elements, has_planes(layout) ? plane : 1), dimension(width, beside), dimension(height, row),
+                dimension(static_cast<std::ptrdiff_t>(count), plane * elements / beside)};
     }
 };
 
@@ -79,8 +74,10 @@ const halide_type_t byte_type = halide_type_of<std::uint8_t>();
 
 std::uint32_t pack_fill(const Fill& fill) { return fill[0] | fill[1] << 8 | fill[2] << 16; }
 
-void check(int status, const Device& device, std::string_view pipeline) {
-    if (status != 0) fail_on_device(device.name + ": " + std::string(pipeline), status);
+/// The chains that are computed for a plan: none for a clean view.
+std::span<const Chain> chains_of(const Plan* plan) {
+    if (plan == nullptr || plan->mix == 0) return {};
+    return plan->chains;
 }
 
 }  // namespace
@@ -91,9 +88,11 @@ struct GpuEngine::Workspace {
 
     const Device& device;
     const std::size_t gpu;
-    DeviceMemory input, output;  ///< for what is in host memory
-    DeviceMemory slots;          ///< images between pipelines
-    DeviceMemory parameters;
+    Context context;
+    DeviceMemory input{context}, output{context};  ///< for what is in host memory
+    DeviceMemory unpacked{context};                ///< input in another layout
+    DeviceMemory slots{context};                   ///< images between pipelines
+    DeviceMemory parameters{context};
 
     /// Where an item comes from.
     struct Origin {
@@ -111,34 +110,43 @@ struct GpuEngine::Workspace {
     std::vector<Launch> launches;
     Block block;
 
-    /// Memory for `images` on their way and, of `input_bytes` and `output_bytes`, for what the caller has on the host.
-    [[nodiscard]] bool reserve(std::size_t slot_bytes, std::size_t input_bytes, std::size_t output_bytes) {
-        if (slots.reserve(device, slot_bytes) && (input_bytes == 0 || input.reserve(device, input_bytes)) &&
-            (output_bytes == 0 || output.reserve(device, output_bytes))) {
+    /// Bytes of the device's memory for a part of a batch.
+    struct Needs {
+        std::size_t slots, input, unpacked, output;
+    };
+
+    [[nodiscard]] bool reserve(const Needs& needs) {
+        auto has = [&](DeviceMemory& memory, std::size_t size) { return size == 0 || memory.reserve(device, size); };
+        if (has(slots, needs.slots) && has(input, needs.input) && has(unpacked, needs.unpacked) &&
+            has(output, needs.output)) {
             return true;
         }
-        for (DeviceMemory* memory : {&slots, &input, &output, &parameters}) memory->release();
+        for (DeviceMemory* memory : {&slots, &input, &unpacked, &output, &parameters}) memory->release();
         return false;
     }
 
-    [[nodiscard]] std::size_t device_bytes() const { return slots.size() + parameters.size(); }
+    [[nodiscard]] std::size_t device_bytes() const { return slots.size() + unpacked.size() + parameters.size(); }
 
-    void upload(const void* from, std::size_t size, const DeviceMemory& to) const {
-        Buffer<1> host(from, byte_type, bytes(size));
-        DeviceArray<1> part(to, 0, byte_type, bytes(size));
-        check(halide_buffer_copy(nullptr, &host, device.interface, &part), device, "upload");
+    void check(int status, std::string_view what) const {
+        if (status != 0) halmix::check(status, context, std::string(device.name).append(": ").append(what));
     }
 
-    void download(const DeviceMemory& from, std::size_t offset, std::size_t size, void* to) const {
+    void upload(const void* from, std::size_t size, const DeviceMemory& to) {
+        Buffer<1> host(from, byte_type, bytes(size));
+        DeviceArray<1> part(to, 0, byte_type, bytes(size));
+        check(halide_buffer_copy(&context, &host, device.interface, &part), "upload");
+    }
+
+    void download(const DeviceMemory& from, std::size_t offset, std::size_t size, void* to) {
         Buffer<1> host(to, byte_type, bytes(size));
         DeviceArray<1> part(from, offset, byte_type, bytes(size));
-        check(halide_buffer_copy(nullptr, &part, nullptr, &host), device, "download");
+        check(halide_buffer_copy(&context, &part, nullptr, &host), "download");
     }
 
     void copy(const DeviceMemory& from, std::size_t from_offset, const DeviceMemory& to, std::size_t to_offset,
-              std::size_t size) const {
+              std::size_t size) {
         DeviceArray<1> source(from, from_offset, byte_type, bytes(size)), part(to, to_offset, byte_type, bytes(size));
-        check(halide_buffer_copy(nullptr, &source, device.interface, &part), device, "copy");
+        check(halide_buffer_copy(&context, &source, device.interface, &part), "copy");
     }
 
     /// Has all items of a sequence pass through one pipeline if there is one and it saves more than it costs: it saves
@@ -163,15 +171,15 @@ struct GpuEngine::Workspace {
     }
 
     /// Lowers all chains; plan i is for image (begin + i) / views, of which the first is image 0 of the input.
-    void lower_plans(std::span<const Plan> plans, std::size_t begin, std::size_t views, const Size& size) {
+    void lower_plans(std::span<const Plan* const> plans, std::size_t begin, std::size_t views, const Size& size) {
         std::size_t items = 0;
         origins.clear();
         for (std::size_t i = 0; i < plans.size(); i++) {
             auto image = static_cast<std::int32_t>((begin + i) / views - begin / views);
-            for (const Chain& chain : plans[i].chains) {
+            for (const Chain& chain : chains_of(plans[i])) {
                 if (items == programs.size()) programs.emplace_back();
                 lower(chain.ops, size.width, size.height, size.channels, Processor::gpu, programs[items++]);
-                origins.push_back({image, pack_fill(plans[i].fill)});
+                origins.push_back({image, pack_fill(plans[i]->fill)});
             }
         }
         programs.resize(items);
@@ -250,17 +258,18 @@ struct GpuEngine::Workspace {
     };
 
     /// Plans with fewer chains than others get some with a weight of 0, which changes no sum.
-    MixOffsets add_mix_arrays(std::span<const Plan> plans, std::size_t chains,
-                              const std::vector<std::uint8_t>& elements) {
+    MixOffsets add_mix_arrays(std::span<const Plan* const> plans, std::size_t begin, std::size_t views,
+                              std::size_t chains, const std::vector<std::uint8_t>& elements) {
         std::vector<std::int32_t> mix_places;
         std::vector<float> weights;
         std::size_t item = 0;
-        for (const Plan& plan : plans) {
-            mix_places.push_back(origins[item].image);
-            weights.push_back(plan.mix);
+        for (std::size_t i = 0; i < plans.size(); i++) {
+            std::span<const Chain> of_plan = chains_of(plans[i]);
+            mix_places.push_back(static_cast<std::int32_t>((begin + i) / views - begin / views));
+            weights.push_back(of_plan.empty() ? 0 : plans[i]->mix);
             for (std::size_t k = 0; k < chains; k++) {
-                bool there = k < plan.chains.size();
-                weights.push_back(there ? plan.chains[k].weight : 0);
+                bool there = k < of_plan.size();
+                weights.push_back(there ? of_plan[k].weight : 0);
                 mix_places.push_back(there ? slot_of[item++] : 0);
             }
         }
@@ -272,16 +281,16 @@ struct GpuEngine::Workspace {
         // Batches differ a little.
         constexpr std::size_t unit = std::size_t{1} << 16;
         if (!parameters.reserve(device, (all.size() + unit - 1) / unit * unit))
-            check(halide_error_code_out_of_memory, device, "parameters");
+            check(halide_error_code_out_of_memory, "parameters");
         upload(all.data(), all.size(), parameters);
     }
 
     /// Runs what `schedule` found.
     void launch(const Size& size, const Offsets& at, const DeviceMemory& source, std::size_t source_count,
-                std::size_t slot_count) const {
-        DeviceArray<4> input_images(source, 0, byte_type, size.shape(source_count));
-        DeviceArray<4> images(slots, 0, byte_type, size.shape(slot_count));
-        DeviceArray<4> results(slots, 0, byte_type, size.shape(slot_count));
+                std::size_t slot_count) {
+        DeviceArray<4> input_images(source, 0, byte_type, size.shape(source_count, Layout::u8_hwc));
+        DeviceArray<4> images(slots, 0, byte_type, size.shape(slot_count, Layout::u8_hwc));
+        DeviceArray<4> results(slots, 0, byte_type, size.shape(slot_count, Layout::u8_hwc));
         DeviceArray<2> places_array(parameters, at.places, halide_type_of<std::int32_t>(),
                                     table_shape(2, fills.size()));
         DeviceArray<1> fills_array(parameters, at.fills, halide_type_of<std::uint32_t>(),
@@ -292,36 +301,227 @@ struct GpuEngine::Workspace {
                                     table_shape(std::tuple_size_v<Table>, tables.size()));
         for (const Launch& launch : launches) {
             int status = launch.pipeline->batch_functions[gpu](
-                launch.from_input ? &input_images : &images, &places_array, &fills_array, &params_array, &tables_array,
-                launch.first, launch.first_stage, launch.count, &results);
-            check(status, device, launch.pipeline->name);
+                &context, launch.from_input ? &input_images : &images, &places_array, &fills_array, &params_array,
+                &tables_array, launch.first, launch.first_stage, launch.count, &results);
+            check(status, launch.pipeline->name);
         }
+    }
+
+    /// Has the input's images in u8_hwc.
+    void unpack(const Size& size, const DeviceMemory& from, std::size_t count, Layout layout) {
+        DeviceArray<4> images(from, 0, byte_type, size.shape(count, layout));
+        DeviceArray<4> results(unpacked, 0, byte_type, size.shape(count, Layout::u8_hwc));
+        BatchUnpackFunction function = of_layout(gpu_rows[gpu].unpacks, size, layout);
+        check(function(&context, &images, &results), "unpack");
     }
 
     /// Mixes `count` images of `originals` with their chains.
     void mix(const Size& size, const MixOffsets& at, std::size_t chains, std::size_t count,
              const DeviceMemory& originals, std::size_t original_count, std::size_t slot_count,
-             const DeviceMemory& results, Format format) const {
-        const halide_type_t element(halide_type_uint, static_cast<std::uint8_t>(8 * element_bytes(format)));
-        DeviceArray<4> original_images(originals, 0, byte_type, size.shape(original_count));
-        DeviceArray<4> images(slots, 0, byte_type, size.shape(slot_count));
+             const DeviceMemory& results, Layout layout) {
+        const halide_type_t bits(halide_type_uint, static_cast<std::uint8_t>(8 * element_bytes(layout)));
+        DeviceArray<4> original_images(originals, 0, byte_type, size.shape(original_count, Layout::u8_hwc));
+        DeviceArray<4> images(slots, 0, byte_type, size.shape(slot_count, Layout::u8_hwc));
         DeviceArray<2> places_array(parameters, at.places, halide_type_of<std::int32_t>(),
                                     table_shape(chains + 1, count));
         DeviceArray<2> weights(parameters, at.weights, halide_type_of<float>(), table_shape(chains + 1, count));
-        DeviceArray<2> elements(parameters, at.elements, element, table_shape(256, size.channels));
-        DeviceArray<4> mixed(results, 0, element, size.result_shape(count, format));
-        BatchMixFunction function = gpu_rows[gpu].mixes[size.channels == 1 ? 0 : 1][static_cast<int>(format)];
-        check(function(&original_images, &images, &places_array, &weights, &elements, &mixed), device, "mix");
+        DeviceArray<2> elements(parameters, at.elements, bits, table_shape(256, size.channels));
+        DeviceArray<4> mixed(results, 0, bits, size.shape(count, layout));
+        BatchMixFunction function = of_layout(gpu_rows[gpu].mixes, size, layout);
+        check(function(&context, &original_images, &images, &places_array, &weights, &elements, &mixed), "mix");
     }
+
+ private:
+    template <typename Function>
+    static Function of_layout(const ByLayout<Function>& functions, const Size& size, Layout layout) {
+        return functions[size.channels == 1 ? 0 : 1][static_cast<std::size_t>(layout)];
+    }
+};
+
+/// One batch on its way through a device: in parts, if not all of it fits the device's memory or what pipelines can
+/// index, and each part step by step.
+class GpuEngine::BatchRun {
+ public:
+    BatchRun(Workspace& work, std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
+             const Options& options)
+        : work_(work),
+          plans_(plans),
+          in_(in),
+          out_(out),
+          options_(options),
+          size_{in.width, in.height, in.channels},
+          in_layout_(layout_of(in.layout)),
+          out_layout_(layout_of(out.layout)),
+          in_bytes_(size_.bytes(in_layout_)),
+          out_bytes_(size_.bytes(out_layout_)),
+          views_(plans.size() / in.count),
+          elements_(make_elements(out_layout_, options.normalization, in.channels)) {
+        for (const Plan* plan : plans) chains_ = std::max(chains_, chains_of(plan).size());
+    }
+
+    BatchReport run() {
+        BatchReport report{.passes = 0};
+        Clock::time_point begin_of_phase = Clock::now();
+        auto end_of = [&](double& phase) {
+            if (!options_.timed) return;
+            wait(work_.context, work_.device);
+            const Clock::time_point now = Clock::now();
+            phase += std::chrono::duration<double>(now - std::exchange(begin_of_phase, now)).count();
+        };
+        for (std::size_t begin = 0; begin < plans_.size(); begin += part_.count) {
+            const Interrupt& interrupt = options_.interrupt;
+            if (interrupt.wanted != nullptr && interrupt.wanted(interrupt.state)) {
+                throw Error(Status::interrupted, "batch: interrupted");
+            }
+            take_part(begin);
+            prepare();
+            end_of(report.host);
+            upload();
+            end_of(report.upload);
+            compute(report);
+            end_of(report.kernels);
+            download();
+            end_of(report.download);
+            report.device_bytes = std::max(report.device_bytes, work_.device_bytes());
+            report.passes++;
+        }
+        // What is in the caller's host memory is theirs again; on the device all is in the order of their queue.
+        if (in_.memory == Memory::host || out_.memory == Memory::host) wait(work_.context, work_.device);
+        return report;
+    }
+
+ private:
+    using Clock = std::chrono::steady_clock;
+
+    /// Some plans, and the images that they are for.
+    struct Part {
+        std::size_t first, count;
+        std::size_t first_input, inputs;
+        bool copy_in, copy_out;  ///< input or output are in memory of the workspace
+    };
+
+    /// A gray image has one layout for levels.
+    [[nodiscard]] Layout layout_of(Layout layout) const {
+        return size_.channels == 1 && layout == Layout::u8_chw ? Layout::u8_hwc : layout;
+    }
+
+    [[nodiscard]] std::size_t slots_each() const { return chains_ + 1; }
+    [[nodiscard]] std::size_t slot_count() const { return part_.count * slots_each(); }
+    [[nodiscard]] bool unpacks() const { return in_layout_ != Layout::u8_hwc; }
+
+    /// Takes as many plans from `begin` on as there is memory for.
+    void take_part(std::size_t begin) {
+        const std::size_t most_chains = std::max<std::size_t>(chains_, 1);
+        std::size_t most = std::min({plans_.size() - begin, most_bytes / (slots_each() * size_.bytes()),
+                                     most_bytes / out_bytes_, most_bytes / in_bytes_, most_items / most_chains});
+        for (; most != 0; most /= 2) {
+            const std::size_t first_input = begin / views_, inputs = (begin + most - 1) / views_ - first_input + 1;
+            // OpenCL's memory can be handed to a pipeline from its beginning only.
+            const bool whole = most == plans_.size() || work_.device.api != DeviceApi::opencl;
+            part_ = {begin,
+                     most,
+                     first_input,
+                     inputs,
+                     in_.memory == Memory::host || !whole,
+                     out_.memory == Memory::host || !whole};
+            if (work_.reserve({.slots = slot_count() * size_.bytes(),
+                               .input = part_.copy_in ? inputs * in_bytes_ : 0,
+                               .unpacked = unpacks() ? inputs * size_.bytes() : 0,
+                               .output = part_.copy_out ? most * out_bytes_ : 0})) {
+                return;
+            }
+        }
+        throw Error(Status::out_of_memory, "target " + work_.device.name + ": no memory for " +
+                                               std::to_string(slots_each()) + " images of " +
+                                               std::to_string(size_.bytes()) + " bytes");
+    }
+
+    /// Lowers the part's plans, finds launches and slots, and puts parameters together.
+    void prepare() {
+        const std::span<const Plan* const> plans = plans_.subspan(part_.first, part_.count);
+        work_.lower_plans(plans, part_.first, views_, size_);
+        work_.fuse(size_);
+        work_.schedule(slot_count());
+        work_.block.clear();
+        at_ = work_.add_arrays();
+        at_mix_ = work_.add_mix_arrays(plans, part_.first, views_, chains_, elements_);
+    }
+
+    void upload() {
+        work_.upload_block();
+        const std::size_t offset = part_.first_input * in_bytes_, bytes = part_.inputs * in_bytes_;
+        if (in_.memory == Memory::host) {
+            work_.upload(static_cast<const std::uint8_t*>(in_.data) + offset, bytes, work_.input);
+        } else {
+            wrap(callers_in_, in_.data, in_.count * in_bytes_, offset, bytes);
+            if (part_.copy_in) work_.copy(callers_in_, offset, work_.input, 0, bytes);
+        }
+        if (out_.memory != Memory::host) {
+            wrap(callers_out_, out_.data, plans_.size() * out_bytes_, part_.first * out_bytes_,
+                 part_.count * out_bytes_);
+        }
+    }
+
+    void compute(BatchReport& report) {
+        const DeviceMemory* source = part_.copy_in ? &work_.input : &callers_in_;
+        if (unpacks()) {
+            work_.unpack(size_, *source, part_.inputs, in_layout_);
+            source = &work_.unpacked;
+        }
+        const int before = work_.context.launches;
+        work_.launch(size_, at_, *source, part_.inputs, slot_count());
+        const int between = work_.context.launches;
+        work_.mix(size_, at_mix_, chains_, part_.count, *source, part_.inputs, slot_count(),
+                  part_.copy_out ? work_.output : callers_out_, out_layout_);
+        report.launches += between - before;
+        report.mix_launches += work_.context.launches - between;
+    }
+
+    void download() {
+        const std::size_t offset = part_.first * out_bytes_, bytes = part_.count * out_bytes_;
+        if (out_.memory == Memory::host) {
+            work_.download(work_.output, 0, bytes, static_cast<std::uint8_t*>(out_.data) + offset);
+        } else if (part_.copy_out) {
+            work_.copy(work_.output, 0, callers_out_, offset, bytes);
+        }
+    }
+
+    /// The part of the caller's memory, or all of it where a device cannot take parts.
+    void wrap(DeviceMemory& memory, const void* data, std::size_t total, std::size_t first, std::size_t bytes) const {
+        if (work_.device.api == DeviceApi::cuda) {
+            memory.wrap(work_.device, static_cast<const std::uint8_t*>(data) + first, bytes);
+        } else {
+            memory.wrap(work_.device, data, total);
+        }
+    }
+
+    Workspace& work_;
+    const std::span<const Plan* const> plans_;
+    const Batch& in_;
+    const MutableBatch& out_;
+    const Options& options_;
+    const Size size_;
+    const Layout in_layout_, out_layout_;
+    const std::size_t in_bytes_, out_bytes_;  ///< of an image
+    const std::size_t views_;                 ///< plans for each image
+    const std::vector<std::uint8_t> elements_;
+    std::size_t chains_ = 0;  ///< of the plan that has most
+    Part part_{};
+    Workspace::Offsets at_{};
+    Workspace::MixOffsets at_mix_{};
+    DeviceMemory callers_in_{work_.context}, callers_out_{work_.context};
 };
 
 GpuEngine::GpuEngine(std::size_t gpu, std::string_view which)
     : gpu_(gpu), device_(open_device(gpu_rows[gpu].api, which)) {}
 
 GpuEngine::~GpuEngine() {
-    OnDevice on(device_, {});
+    // The callers' queues may be gone.
+    for (auto& [stream, workspace] : idle_) set_device(workspace->context, device_, {});
     idle_.clear();
-    release_scratch(device_);
+    Context context;
+    set_device(context, device_, {});
+    release_scratch(context, device_);
 }
 
 std::unique_ptr<GpuEngine::Workspace> GpuEngine::take_workspace(const Queue& queue) {
@@ -338,135 +538,12 @@ void GpuEngine::give_back(std::unique_ptr<Workspace> workspace, const Queue& que
     idle_.emplace(queue.stream, std::move(workspace));
 }
 
-void GpuEngine::apply(std::span<const OpCall> ops, const Fill& fill, const ImageView& in, const MutableImageView& out) {
-    constexpr std::size_t slot_count = 2;
-    OnDevice on(device_, {});
-    std::unique_ptr<Workspace> work = take_workspace({});
-    Size size{in.width, in.height, in.channels};
-    if (size.bytes() > most_bytes / slot_count || !work->reserve(slot_count * size.bytes(), size.bytes(), 0)) {
-        throw Error(Status::out_of_memory, "target " + device_.name + ": no memory for " +
-                                               std::to_string(slot_count + 1) + " images of " +
-                                               std::to_string(size.bytes()) + " bytes");
-    }
-    work->programs.resize(1);
-    lower(ops, in.width, in.height, in.channels, Processor::gpu, work->programs[0]);
-    work->origins = {{0, pack_fill(fill)}};
-    work->schedule(slot_count);
-    work->block.clear();
-    Workspace::Offsets at = work->add_arrays();
-    work->upload_block();
-    work->upload(in.data, size.bytes(), work->input);
-    work->launch(size, at, work->input, 1, slot_count);
-    work->download(work->slots, work->slot_of[0] * size.bytes(), size.bytes(), out.data);
-    on.wait();
-    give_back(std::move(work), {});
-}
-
-BatchReport GpuEngine::run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, const Queue& queue,
-                           bool timed) {
-    OnDevice on(device_, queue);
-    std::unique_ptr<Workspace> work = take_workspace(queue);
-    const Size size{in.width, in.height, in.channels};
-    const std::size_t views = plans.size() / in.count, result_bytes = size.bytes() * element_bytes(out.format);
-    std::size_t chains = 0;
-    for (const Plan& plan : plans) chains = std::max(chains, plan.chains.size());
-    const std::size_t slots_each = chains + 1;
-    const std::vector<std::uint8_t> elements = make_elements(out.format, out.normalization, in.channels);
-
-    BatchReport report{.passes = 0};
-    auto clock = std::chrono::steady_clock::now();
-    auto end_of = [&](double& phase) {
-        if (!timed) return;
-        on.wait();
-        auto now = std::chrono::steady_clock::now();
-        phase += std::chrono::duration<double>(now - std::exchange(clock, now)).count();
-    };
-
-    // A part of the batch at a time, if not all of it fits the device's memory or what pipelines can index.
-    std::size_t most = std::min(
-        {plans.size(), most_bytes / (slots_each * size.bytes()), most_bytes / result_bytes, most_items / chains});
-    for (std::size_t begin = 0; begin < plans.size();) {
-        const std::size_t first_input = begin / views;
-        std::size_t end = 0, inputs = 0;
-        bool copy_in = false, copy_out = false;
-        for (;; most /= 2) {
-            if (most == 0) {
-                throw Error(Status::out_of_memory, "target " + device_.name + ": no memory for " +
-                                                       std::to_string(slots_each) + " images of " +
-                                                       std::to_string(size.bytes()) + " bytes");
-            }
-            end = std::min(begin + most, plans.size());
-            inputs = (end - 1) / views - first_input + 1;
-            // OpenCL's memory can be handed to a pipeline from its beginning only.
-            bool part = end - begin < plans.size() && device_.api == DeviceApi::opencl;
-            copy_in = in.memory == Memory::host || part;
-            copy_out = out.memory == Memory::host || part;
-            if (work->reserve((end - begin) * slots_each * size.bytes(), copy_in ? inputs * size.bytes() : 0,
-                              copy_out ? (end - begin) * result_bytes : 0)) {
-                break;
-            }
-        }
-        const std::size_t count = end - begin, slot_count = count * slots_each;
-        std::span<const Plan> part = plans.subspan(begin, count);
-
-        work->lower_plans(part, begin, views, size);
-        work->fuse(size);
-        work->schedule(slot_count);
-        work->block.clear();
-        const Workspace::Offsets at = work->add_arrays();
-        const Workspace::MixOffsets at_mix = work->add_mix_arrays(part, chains, elements);
-
-        DeviceMemory callers_in, callers_out;
-        auto wrap = [&](DeviceMemory& memory, const void* data, std::size_t total, std::size_t first,
-                        std::size_t bytes) {
-            if (device_.api == DeviceApi::cuda) {
-                memory.wrap(device_, static_cast<const std::uint8_t*>(data) + first, bytes);
-            } else {
-                memory.wrap(device_, data, total);
-            }
-        };
-        if (in.memory != Memory::host) {
-            wrap(callers_in, in.data, in.count * size.bytes(), first_input * size.bytes(), inputs * size.bytes());
-        }
-        if (out.memory != Memory::host) {
-            wrap(callers_out, out.data, plans.size() * result_bytes, begin * result_bytes, count * result_bytes);
-        }
-
-        end_of(report.host);
-        work->upload_block();
-        if (in.memory == Memory::host) {
-            const auto* data = static_cast<const std::uint8_t*>(in.data);
-            work->upload(data + first_input * size.bytes(), inputs * size.bytes(), work->input);
-        } else if (copy_in) {
-            work->copy(callers_in, first_input * size.bytes(), work->input, 0, inputs * size.bytes());
-        }
-        end_of(report.upload);
-
-        const DeviceMemory& source = copy_in ? work->input : callers_in;
-        const DeviceMemory& result = copy_out ? work->output : callers_out;
-        const int launched = on.launches();
-        work->launch(size, at, source, inputs, slot_count);
-        const int launched_for_chains = on.launches();
-        work->mix(size, at_mix, chains, count, source, inputs, slot_count, result, out.format);
-        end_of(report.kernels);
-
-        if (out.memory == Memory::host) {
-            auto* data = static_cast<std::uint8_t*>(out.data);
-            work->download(work->output, 0, count * result_bytes, data + begin * result_bytes);
-        } else if (copy_out) {
-            work->copy(work->output, 0, callers_out, begin * result_bytes, count * result_bytes);
-        }
-        end_of(report.download);
-
-        report.launches += launched_for_chains - launched;
-        report.mix_launches += on.launches() - launched_for_chains;
-        report.device_bytes = std::max(report.device_bytes, work->device_bytes());
-        report.passes++;
-        begin = end;
-    }
-    // What is in the caller's host memory is his again; on the device all is in the order of his queue.
-    if (in.memory == Memory::host || out.memory == Memory::host) on.wait();
-    give_back(std::move(work), queue);
+BatchReport GpuEngine::run(std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
+                           const Options& options) {
+    std::unique_ptr<Workspace> work = take_workspace(options.queue);
+    set_device(work->context, device_, options.queue);
+    BatchReport report = BatchRun(*work, plans, in, out, options).run();
+    give_back(std::move(work), options.queue);
     return report;
 }
 

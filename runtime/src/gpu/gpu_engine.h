@@ -24,14 +24,12 @@ class GpuEngine {
 
     [[nodiscard]] const Device& device() const { return device_; }
 
-    /// All that Engine::run documents has been checked.
-    BatchReport run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out, const Queue& queue,
-                    bool timed);
-
-    /// The ops one after another, without mixing, on one image in host memory without gaps.
-    void apply(std::span<const OpCall> ops, const Fill& fill, const ImageView& in, const MutableImageView& out);
+    /// All that Engine::run documents has been checked. A plan that is null is a clean view's.
+    BatchReport run(std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
+                    const Options& options);
 
     struct Workspace;
+    class BatchRun;
 
  private:
     std::size_t gpu_;

@@ -24,9 +24,7 @@ std::uint16_t to_half(float value) {
 
 }  // namespace
 
-int element_bytes(Format format) { return format == Format::u8_hwc ? 1 : format == Format::f16_chw ? 2 : 4; }
-
-std::vector<std::uint8_t> make_elements(Format format, const Normalization& normalization, int channels) {
+std::vector<std::uint8_t> make_elements(Layout layout, const Normalization& normalization, int channels) {
     std::vector<std::uint8_t> elements;
     auto add = [&](auto bits) {
         std::size_t size = elements.size();
@@ -37,9 +35,9 @@ std::vector<std::uint8_t> make_elements(Format format, const Normalization& norm
         for (int level = 0; level < 256; level++) {
             float value =
                 (static_cast<float>(level) / 255.0F - normalization.mean[channel]) / normalization.std[channel];
-            if (format == Format::u8_hwc) add(static_cast<std::uint8_t>(level));
-            if (format == Format::f16_chw) add(to_half(value));
-            if (format == Format::f32_chw) add(value);
+            if (element_bytes(layout) == 1) add(static_cast<std::uint8_t>(level));
+            if (layout == Layout::f16_chw) add(to_half(value));
+            if (layout == Layout::f32_chw) add(value);
         }
     }
     return elements;

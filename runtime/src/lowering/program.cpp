@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <numbers>
-#include <unordered_map>
+#include <utility>
 
 #include "halmix/plan.h"
 
@@ -153,20 +154,25 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
 
 bool runs_on(const PipelineRow& row, Processor processor) {
     if (processor == Processor::cpu) return row.functions.front() != nullptr;
-    return !row.batch_functions.empty() && row.batch_functions.front() != nullptr;
+    return std::ranges::any_of(row.batch_functions, [](BatchChainFunction function) { return function != nullptr; });
 }
+
+/// Which pipeline computes what: by sequence, then by channels. Made by the compiler, so that nothing waits for whoever
+/// is the first to ask: a forked child would wait for ever.
+constexpr auto pipelines_in_order = [] {
+    std::array<const PipelineRow*, std::size(pipeline_rows)> rows{};
+    std::ranges::transform(pipeline_rows, rows.begin(), [](const PipelineRow& row) { return &row; });
+    std::ranges::sort(rows, {}, [](const PipelineRow* row) { return std::pair{row->sequence, row->channels}; });
+    return rows;
+}();
 
 /// The pipeline for a sequence, or null if the catalogue has none.
 const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor processor) {
-    static const auto* const by_sequence = [] {
-        auto* map = new std::unordered_map<Sequence, std::array<const PipelineRow*, 4>>;
-        for (const PipelineRow& row : pipeline_rows) (*map)[row.sequence][row.channels] = &row;
-        return map;
-    }();
-    auto found = by_sequence->find(sequence);
-    if (found == by_sequence->end()) return nullptr;
-    const PipelineRow* row = found->second[channels];
-    return row != nullptr && runs_on(*row, processor) ? row : nullptr;
+    const std::pair wanted{sequence, channels};
+    auto key = [](const PipelineRow* row) { return std::pair{row->sequence, row->channels}; };
+    auto found = std::ranges::lower_bound(pipelines_in_order, wanted, {}, key);
+    if (found == pipelines_in_order.end() || key(*found) != wanted) return nullptr;
+    return runs_on(**found, processor) ? *found : nullptr;
 }
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.

@@ -252,32 +252,29 @@ struct Term {
     std::vector<OpChoice> choices;
 };
 
-const std::vector<Term>& vocabulary() {
-    static const std::vector<Term> terms = [] {
-        std::vector<Term> terms{{"all", {}}, {"safe", {}}, {"original", {}}};
-        // Composer's sets are what they are: an op that it lacks would join them only by a change here.
-        static_assert(op_count == 13);
-        for (const OpInfo& row : ops()) {
-            const bool has_factor = value_row(row.op).law == ValueLaw::factor;
-            const OpChoice symmetric{.op = row.op};
-            const OpChoice original{.op = row.op, .law = has_factor ? FactorLaw::original : FactorLaw::symmetric};
-            terms[0].choices.push_back(symmetric);
-            if (!has_factor) terms[1].choices.push_back(symmetric);
-            terms[2].choices.push_back(original);
-            terms.push_back({std::string(row.name), {symmetric}});
-            if (has_factor) terms.push_back({std::string(row.name) + "_original", {original}});
-        }
-        return terms;
-    }();
+std::vector<Term> vocabulary() {
+    std::vector<Term> terms{{"all", {}}, {"safe", {}}, {"original", {}}};
+    // Composer's sets are what they are: an op that it lacks would join them only by a change here.
+    static_assert(op_count == 13);
+    for (const OpInfo& row : ops()) {
+        const bool has_factor = value_row(row.op).law == ValueLaw::factor;
+        const OpChoice symmetric{.op = row.op};
+        const OpChoice original{.op = row.op, .law = has_factor ? FactorLaw::original : FactorLaw::symmetric};
+        terms[0].choices.push_back(symmetric);
+        if (!has_factor) terms[1].choices.push_back(symmetric);
+        terms[2].choices.push_back(original);
+        terms.push_back({std::string(row.name), {symmetric}});
+        if (has_factor) terms.push_back({std::string(row.name) + "_original", {original}});
+    }
     return terms;
 }
 
-const Term& find_term(std::string_view name) {
-    for (const Term& term : vocabulary()) {
+const Term& find_term(const std::vector<Term>& terms, std::string_view name) {
+    for (const Term& term : terms) {
         if (term.name == name) return term;
     }
     refuse("ops: " + (name.empty() ? "an item is empty" : text::quoted(name) + " is not known") + "; allowed are " +
-           text::joined(vocabulary(), &Term::name));
+           text::joined(terms, &Term::name));
 }
 
 double parse_weight(std::string_view digits) {
@@ -306,13 +303,14 @@ void check_range(const char* name, double value, double min, double max, const c
 }  // namespace
 
 std::vector<OpChoice> parse_op_choices(std::string_view list) {
+    const std::vector<Term> terms = vocabulary();
     std::vector<OpChoice> choices;
     for (bool more = true; more;) {
         const std::size_t comma = list.find(',');
         const std::string_view item = list.substr(0, comma);
         const std::size_t colon = item.find(':');
         const double weight = colon == std::string_view::npos ? 1 : parse_weight(trimmed(item.substr(colon + 1)));
-        for (OpChoice choice : find_term(trimmed(item.substr(0, colon))).choices) {
+        for (OpChoice choice : find_term(terms, trimmed(item.substr(0, colon))).choices) {
             choice.weight = weight;
             choices.push_back(choice);
         }

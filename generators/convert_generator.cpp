@@ -1,0 +1,48 @@
+#include "generators/layout.h"
+
+namespace {
+
+using namespace Halide;
+using namespace halmix;
+
+/// An image in another layout.
+class ConvertGenerator : public Generator<ConvertGenerator> {
+ public:
+    GeneratorParam<Layout> from{"from", Layout::u8_hwc, layouts};
+    GeneratorParam<Layout> to{"to", Layout::f32_chw, layouts};
+    GeneratorParam<int> channels{"channels", 3};
+
+    Input<Buffer<uint8_t, 3>> src{"src"};                    ///< (channel, x, y)
+    Input<Buffer<float, 2>> normalization{"normalization"};  ///< (0, channel): mean; (1, channel): std
+    Output<Buffer<void, 3>> dst{"dst"};                      ///< (channel, x, y)
+
+    void configure() { dst.set_type(element_of(to)); }
+
+    void generate() {
+        dst(c, x, y) = pixel_element(
+            [&](const Expr& channel) {
+                return element(src(channel, x, y), normalization(0, channel), normalization(1, channel), to);
+            },
+            c, to, channels);
+    }
+
+    void schedule() {
+        set_layout(src, from, channels);
+        set_layout(dst, to, channels);
+        for (int d = 1; d < 3; d++) src.dim(d).set_extent(dst.dim(d).extent());
+        normalization.dim(0).set_bounds(0, 2).set_stride(1);
+        normalization.dim(1).set_bounds(0, channels).set_stride(2);
+        // Loads and stores of whole vectors, between which pixels are taken apart or put together.
+        int lanes = natural_vector_size<uint8_t>();
+        Func image = dst;
+        image.never_partition_all().reorder(c, x, y).unroll(c);
+        image.specialize(dst.dim(1).extent() >= lanes).vectorize(x, lanes, TailStrategy::ShiftInwards);
+    }
+
+ private:
+    Var c{"c"}, x{"x"}, y{"y"};
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(ConvertGenerator, convert)

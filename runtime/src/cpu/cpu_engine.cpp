@@ -1,0 +1,207 @@
+#include "cpu/cpu_engine.h"
+
+#include <HalideRuntime.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "catalogue.h"
+#include "cpu/view.h"
+#include "halide/buffer.h"
+#include "halmix/error.h"
+
+namespace halmix {
+
+namespace {
+
+/// Room for the scratch memory of any pipeline, or of most: each stage has its image twice at most, padded, and tables
+/// by row and column. For huge images it is less, and pipelines take the rest when they need it.
+std::size_t scratch_bytes(const ImageView& image) {
+    constexpr std::size_t enough = std::size_t{64} << 20, copies = 2, row_padding = 256, rows_of_padding = 16;
+    constexpr std::size_t entry = 64, tables = 16384;  // bytes of what a row or column has; of tables by level
+    std::size_t row = std::size_t(image.width) * image.channels + row_padding;
+    std::size_t rows = std::size_t(image.height) + rows_of_padding;
+    return std::min(enough, (copies * row * rows + entry * (row + rows) + tables) * longest_sequence);
+}
+
+/// Images of one size in a workspace, u8_hwc and one after another, and room for what pipelines on them need.
+struct Slots {
+    Slots(const ImageView& like, std::size_t count, CpuWorkspace& work)
+        : width(like.width),
+          height(like.height),
+          channels(like.channels),
+          size(image_bytes(Layout::u8_hwc, width, height, channels)),
+          memory(work.images.reserve(count, size)) {
+        work.context.scratch.reserve(scratch_bytes(like));
+    }
+
+    MutableImageView operator[](std::size_t k) const { return {memory + k * size, width, height, channels}; }
+
+    int width, height, channels;
+    std::size_t size;
+    std::uint8_t* memory;
+};
+
+/// Images by bands of rows that stay in the first cache between two steps: calls `step(first row, rows)`.
+template <typename Step>
+void by_bands(const ImageView& image, const Step& step) {
+    constexpr std::ptrdiff_t band_bytes = 16384;
+    const std::ptrdiff_t row = row_bytes(Layout::u8_hwc, image.width, image.channels);
+    const int rows = static_cast<int>(std::clamp<std::ptrdiff_t>(band_bytes / row, 1, image.height));
+    for (int y = 0; y < image.height; y += rows) step(y, std::min(rows, image.height - y));
+}
+
+}  // namespace
+
+std::uint8_t* ImageMemory::reserve(std::size_t count, std::size_t size) {
+    auto fail = [&] {
+        throw Error(Status::out_of_memory, "no memory for a workspace of " + std::to_string(count) + " images of " +
+                                               std::to_string(size) + " bytes");
+    };
+    if (size != 0 && count > std::numeric_limits<std::size_t>::max() / size) fail();
+    if (count * size > capacity_) {
+        release();
+        memory_.reset(static_cast<std::uint8_t*>(std::malloc(count * size)));
+        if (!memory_) fail();
+        capacity_ = count * size;
+    }
+    return memory_.get();
+}
+
+void ImageMemory::release() {
+    memory_.reset();
+    capacity_ = 0;
+}
+
+void CpuWorkspace::release() {
+    context.scratch.release();
+    program = {};
+    weights = {};
+    images.release();
+}
+
+/// One of the two layouts is u8_hwc, or both are the same.
+void CpuEngine::convert(const ImageView& from, const MutableImageView& to, const Normalization& normalization,
+                        Context& context) const {
+    const Layout source = effective_layout(from), result = effective_layout(to);
+    if (source == result) return copy(from, to);
+    const CpuRow& row = cpu_rows[cpu_];
+    const bool outwards = source == Layout::u8_hwc;
+    ConvertFunction function =
+        (outwards ? row.from_hwc
+                  : row.to_hwc)[from.channels == 1 ? 0 : 1][static_cast<int>(outwards ? result : source)];
+    std::array<float, 6> values{};
+    for (int c = 0; c < 3; c++) {
+        values[2 * c] = normalization.mean[c];
+        values[2 * c + 1] = normalization.std[c];
+    }
+    Buffer<2> normalize(values.data(), halide_type_of<float>(), {dimension(2, 1), dimension(from.channels, 2)});
+    bool flat = !has_gaps(from) && !has_gaps(to);
+    Buffer<3> src = pixels(flat ? one_row(from) : from), dst = pixels(flat ? one_row(to) : to);
+    check(function(&context, &src, &normalize, &dst), context, "convert");
+}
+
+/// `out` and `scratch` overlap neither each other nor `in`.
+void CpuEngine::run_program(const Program& program, const Fill& fill, const ImageView& in, const MutableImageView& out,
+                            const MutableImageView& scratch, Context& context) const {
+    if (program.steps.empty()) return copy(in, out);
+    std::uint32_t packed_fill = fill[0] | fill[1] << 8 | fill[2] << 16;
+    std::ptrdiff_t stages = std::ssize(program.kinds);
+    ImageView from = in;
+    for (std::size_t i = 0; i < program.steps.size(); i++) {
+        const Step& step = program.steps[i];
+        std::ptrdiff_t end = i + 1 < program.steps.size() ? program.steps[i + 1].first_stage : stages;
+        std::ptrdiff_t count = end - step.first_stage;
+        // Alternating so that the last step writes to out.
+        const MutableImageView& to = (program.steps.size() - i) % 2 == 1 ? out : scratch;
+        bool flat = step.pipeline->flat && !has_gaps(from) && !has_gaps(to);
+        Buffer<3> src = pixels(flat ? one_row(from) : from), dst = pixels(flat ? one_row(to) : to);
+        Buffer<2> params(program.params[step.first_stage].data(), halide_type_of<double>(),
+                         {dimension(std::tuple_size_v<Params>, 1), dimension(count, std::tuple_size_v<Params>)});
+        Buffer<2> tables(program.tables[step.first_stage].data(), halide_type_of<std::uint8_t>(),
+                         {dimension(std::tuple_size_v<Table>, 1), dimension(count, std::tuple_size_v<Table>)});
+        check(step.pipeline->functions[cpu_](&context, &src, &params, &tables, packed_fill, &dst), context,
+              step.pipeline->name);
+        from = to;
+    }
+}
+
+/// Mixes rows of an image with those of its chains, which lie `chain_bytes` apart.
+void CpuEngine::mix(const Plan& plan, const ImageView& original, const std::uint8_t* chains, std::size_t chain_bytes,
+                    const MutableImageView& out, CpuWorkspace& work) const {
+    const auto count = static_cast<std::ptrdiff_t>(plan.chains.size());
+    std::ptrdiff_t row = row_bytes(original), rows = original.height;
+    const auto byte = halide_type_of<std::uint8_t>();
+    Buffer<3> mixed_chains(
+        chains, byte,
+        {dimension(row, 1), dimension(rows, row), dimension(count, static_cast<std::ptrdiff_t>(chain_bytes))});
+    if (!has_gaps(original) && !has_gaps(out)) {
+        row *= std::exchange(rows, 1);
+        mixed_chains.dim[0].extent = static_cast<std::int32_t>(row);
+        mixed_chains.dim[1].extent = 1;
+    }
+    Buffer<2> from(original.data, byte, {dimension(row, 1), dimension(rows, original.stride)});
+    Buffer<1> weights(work.weights.data(), halide_type_of<float>(), {dimension(count, 1)});
+    Buffer<2> mixed(out.data, byte, {dimension(row, 1), dimension(rows, out.stride)});
+    check(cpu_rows[cpu_].mix(&work.context, &from, &mixed_chains, &weights, plan.mix, &mixed), work.context, "mix");
+}
+
+void CpuEngine::run(const Plan* plan, const ImageView& in, const MutableImageView& out,
+                    const Normalization& normalization, CpuWorkspace& work) const {
+    const bool clean = plan == nullptr || plan->mix == 0, levels = effective_layout(out) == Layout::u8_hwc;
+    const bool converted = effective_layout(in) != Layout::u8_hwc;
+    if (clean && !overlap(in, out) && (!converted || levels)) return convert(in, out, normalization, work.context);
+    const std::size_t count = clean ? 0 : plan->chains.size();
+    Slots slots(in, count + (converted ? 2 : 1), work);
+    const MutableImageView scratch = slots[count];
+    ImageView source = in;
+    if (converted || clean) {
+        const MutableImageView room = slots[converted ? count + 1 : count];
+        convert(in, room, normalization, work.context);
+        source = room;
+    }
+    if (clean) return convert(source, out, normalization, work.context);
+
+    work.weights.clear();
+    for (std::size_t k = 0; k < count; k++) {
+        const Chain& chain = plan->chains[k];
+        work.weights.push_back(chain.weight);
+        lower(chain.ops, in.width, in.height, in.channels, Processor::cpu, work.program);
+        run_program(work.program, plan->fill, source, slots[k], scratch, work.context);
+    }
+    // What is still to be read must not be written to.
+    const bool staged = overlap(source, out);
+    if (staged || levels) {
+        const MutableImageView mixed = staged ? scratch : out;
+        mix(*plan, source, slots.memory, slots.size, mixed, work);
+        if (staged) convert(mixed, out, normalization, work.context);
+        return;
+    }
+    by_bands(source, [&](int y, int rows) {
+        const MutableImageView band = rows_of(scratch, 0, rows);
+        mix(*plan, rows_of(source, y, rows), slots[0].row(y), slots.size, band, work);
+        convert(band, rows_of(out, y, rows), normalization, work.context);
+    });
+}
+
+void CpuEngine::apply(std::span<const OpCall> ops, const Fill& fill, const ImageView& in, const MutableImageView& out,
+                      const Normalization& normalization, CpuWorkspace& work) const {
+    const bool converted = effective_layout(in) != Layout::u8_hwc;
+    Slots slots(in, converted ? 3 : 2, work);
+    ImageView source = in;
+    if (converted) {
+        convert(in, slots[2], normalization, work.context);
+        source = slots[2];
+    }
+    lower(ops, in.width, in.height, in.channels, Processor::cpu, work.program);
+    if (overlap(source, out) || effective_layout(out) != Layout::u8_hwc) {
+        run_program(work.program, fill, source, slots[0], slots[1], work.context);
+        convert(slots[0], out, normalization, work.context);
+    } else {
+        run_program(work.program, fill, source, out, slots[0], work.context);
+    }
+}
+
+}  // namespace halmix

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "halide/context.h"
+#include "halmix/image.h"
+#include "halmix/op.h"
+#include "halmix/plan.h"
+#include "lowering/program.h"
+
+namespace halmix {
+
+/// Memory for images, kept from one call to the next.
+class ImageMemory {
+ public:
+    /// Room for `count` images of `size` bytes each; what was there before is lost.
+    std::uint8_t* reserve(std::size_t count, std::size_t size);
+    void release();
+    [[nodiscard]] std::size_t bytes() const { return capacity_; }
+
+ private:
+    struct Free {
+        void operator()(std::uint8_t* memory) const { std::free(memory); }
+    };
+    std::unique_ptr<std::uint8_t, Free> memory_;
+    std::size_t capacity_ = 0;
+};
+
+/// What a CPU needs for one image at a time, kept for the next.
+struct CpuWorkspace {
+    Context context;
+    Program program;
+    std::vector<float> weights;
+    ImageMemory images;
+
+    void release();
+    [[nodiscard]] std::size_t bytes() const { return context.scratch.bytes() + images.bytes(); }
+};
+
+/// Runs plans on a CPU, one image at a time. All that Engine documents has been checked.
+class CpuEngine {
+ public:
+    /// `cpu` is an index into cpu_rows.
+    explicit CpuEngine(std::size_t cpu) : cpu_(cpu) {}
+
+    /// `plan` is null for a clean view.
+    void run(const Plan* plan, const ImageView& in, const MutableImageView& out, const Normalization& normalization,
+             CpuWorkspace& work) const;
+
+    void apply(std::span<const OpCall> ops, const Fill& fill, const ImageView& in, const MutableImageView& out,
+               const Normalization& normalization, CpuWorkspace& work) const;
+
+ private:
+    std::size_t cpu_;
+
+    void convert(const ImageView& from, const MutableImageView& to, const Normalization& normalization,
+                 Context& context) const;
+    void run_program(const Program& program, const Fill& fill, const ImageView& in, const MutableImageView& out,
+                     const MutableImageView& scratch, Context& context) const;
+    void mix(const Plan& plan, const ImageView& original, const std::uint8_t* chains, std::size_t chain_bytes,
+             const MutableImageView& out, CpuWorkspace& work) const;
+};
+
+}  // namespace halmix

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "halide/buffer.h"
+#include "halmix/image.h"
+
+namespace halmix {
+
+/// The layout, where an image of one channel has but one for levels.
+inline Layout effective_layout(const ImageView& image) {
+    return image.channels == 1 && image.layout == Layout::u8_chw ? Layout::u8_hwc : image.layout;
+}
+
+inline int planes(const ImageView& image) { return has_planes(image.layout) ? image.channels : 1; }
+
+inline std::ptrdiff_t row_bytes(const ImageView& image) { return row_bytes(image.layout, image.width, image.channels); }
+
+inline bool has_gaps(const ImageView& image) { return image.stride != row_bytes(image); }
+
+inline bool is_packed(const ImageView& image) {
+    return !has_gaps(image) && (planes(image) == 1 || image.plane == image.stride * image.height);
+}
+
+/// The first byte of an image in memory, and the end of its last.
+inline std::pair<std::uintptr_t, std::uintptr_t> extent(const ImageView& image) {
+    std::ptrdiff_t down = (image.height - 1) * image.stride, deep = (planes(image) - 1) * image.plane;
+    std::ptrdiff_t first = std::min<std::ptrdiff_t>(down, 0) + std::min<std::ptrdiff_t>(deep, 0);
+    std::ptrdiff_t last = std::max<std::ptrdiff_t>(down, 0) + std::max<std::ptrdiff_t>(deep, 0);
+    auto data = reinterpret_cast<std::uintptr_t>(image.data);
+    return {data + first, data + last + row_bytes(image)};
+}
+
+inline bool overlap(const ImageView& a, const ImageView& b) {
+    auto [a_begin, a_end] = extent(a);
+    auto [b_begin, b_end] = extent(b);
+    return a_begin < b_end && b_begin < a_end;
+}
+
+/// Between images of one layout.
+inline void copy(const ImageView& from, const MutableImageView& to) {
+    for (int plane = 0; plane < planes(from); plane++) {
+        for (int y = 0; y < from.height; y++) std::memcpy(to.row(y, plane), from.row(y, plane), row_bytes(from));
+    }
+}
+
+/// Rows from `first` on.
+template <typename Byte>
+BasicImageView<Byte> rows_of(BasicImageView<Byte> image, int first, int count) {
+    image.data = image.row(first);
+    image.height = count;
+    return image;
+}
+
+/// All rows as one, of an image without gaps between them.
+template <typename Byte>
+BasicImageView<Byte> one_row(BasicImageView<Byte> image) {
+    image.width *= image.height;
+    image.stride *= image.height;
+    image.height = 1;
+    return image;
+}
+
+/// (channel, x, y), as pipelines take images.
+inline Buffer<3> pixels(const ImageView& image) {
+    const int bytes = element_bytes(image.layout);
+    const auto code =
+        image.layout == Layout::f16_chw || image.layout == Layout::f32_chw ? halide_type_float : halide_type_uint;
+    const bool apart = has_planes(image.layout);
+    const int elements = image.layout == Layout::u8_rgbx ? 4 : image.channels;
+    return {image.data,
+            halide_type_t(code, static_cast<std::uint8_t>(8 * bytes)),
+            {dimension(elements, apart ? image.plane / bytes : 1), dimension(image.width, apart ? 1 : elements),
+             dimension(image.height, image.stride / bytes)}};
+}
+
+}  // namespace halmix
