@@ -22,10 +22,14 @@ set_tests_properties(batch_without_a_driver PROPERTIES ENVIRONMENT "OCL_ICD_VEND
 add_test(NAME batch_with_little_memory COMMAND test_batch "[.little-memory]")
 set_tests_properties(batch_with_little_memory PROPERTIES ENVIRONMENT "POCL_MEMORY_LIMIT=1")
 halmix_add_test(engine halmix_core Threads::Threads)
+halmix_add_test(fork halmix_core Threads::Threads)
 halmix_add_test(io halmix_io)
+halmix_add_test(layouts halmix_core)
+halmix_add_test(lifetime halmix_core Threads::Threads)
 halmix_add_test(pipelines halmix_core)
 halmix_add_test(plan halmix_core)
 halmix_add_test(reference halmix_core nlohmann_json::nlohmann_json ZLIB::ZLIB)
+halmix_add_test(runner halmix_core Threads::Threads)
 halmix_add_test(sampler halmix_core nlohmann_json::nlohmann_json Threads::Threads)
 
 # Against live Pillow and Composer, which speak to the engine through a server.

@@ -31,7 +31,7 @@ Workspace::State& workspace_of(const Options& options) {
 
 /// Images for a GPU, of one size and layout, one after another in this memory.
 MutableImageView packed_like(const ImageView& image, std::uint8_t* memory) {
-    return {memory, image.width, image.height, image.channels, effective_layout(image)};
+    return {memory, image.width, image.height, image.channels, image.layout};
 }
 
 std::size_t image_bytes(const ImageView& image) {
@@ -39,11 +39,11 @@ std::size_t image_bytes(const ImageView& image) {
 }
 
 Batch batch_of(const ImageView& first, int count) {
-    return {first.data, count, first.width, first.height, first.channels, Memory::host, effective_layout(first)};
+    return {first.data, count, first.width, first.height, first.channels, Memory::host, first.layout};
 }
 
 MutableBatch batch_of(const MutableImageView& first, int count) {
-    return {first.data, count, first.width, first.height, first.channels, Memory::host, effective_layout(first)};
+    return {first.data, count, first.width, first.height, first.channels, Memory::host, first.layout};
 }
 
 /// Runs tasks of any sizes on a GPU: those alike together, by way of memory of their own.

@@ -7,6 +7,7 @@
 #include "gpu/device.h"
 #include "halmix/engine.h"
 #include "halmix/error.h"
+#include "plan/guard.h"
 
 namespace halmix {
 
@@ -41,11 +42,13 @@ std::string join_names(bool only_available) {
 }  // namespace
 
 std::vector<std::string_view> processor_features() {
-    std::vector<std::string_view> features;
-    for (const FeatureRow& feature : feature_rows) {
-        if (feature.detect()) features.push_back(feature.name);
-    }
-    return features;
+    return guarded([&] {
+        std::vector<std::string_view> features;
+        for (const FeatureRow& feature : feature_rows) {
+            if (feature.detect()) features.push_back(feature.name);
+        }
+        return features;
+    });
 }
 
 TargetInfo describe_cpu(std::size_t index) {
@@ -65,16 +68,18 @@ TargetInfo describe_gpu(std::size_t index) {
 }
 
 std::vector<TargetInfo> targets() {
-    std::vector<TargetInfo> all;
-    for (std::size_t i = 0; i < cpu_rows.size(); i++) all.push_back(describe_cpu(i));
-    for (std::size_t i = 0; i < gpu_rows.size(); i++) {
-        TargetInfo& info = all.emplace_back(describe_gpu(i));
-        Devices devices = find_devices(gpu_rows[i].api);
-        info.available = !devices.names.empty();
-        info.devices = std::move(devices.names);
-        info.problem = std::move(devices.problem);
-    }
-    return all;
+    return guarded([&] {
+        std::vector<TargetInfo> all;
+        for (std::size_t i = 0; i < cpu_rows.size(); i++) all.push_back(describe_cpu(i));
+        for (std::size_t i = 0; i < gpu_rows.size(); i++) {
+            TargetInfo& info = all.emplace_back(describe_gpu(i));
+            Devices devices = find_devices(gpu_rows[i].api);
+            info.available = !devices.names.empty();
+            info.devices = std::move(devices.names);
+            info.problem = std::move(devices.problem);
+        }
+        return all;
+    });
 }
 
 Choice choose_target(std::string_view name, Memory data) {

@@ -85,13 +85,12 @@ void CpuWorkspace::release() {
 /// One of the two layouts is u8_hwc, or both are the same.
 void CpuEngine::convert(const ImageView& from, const MutableImageView& to, const Normalization& normalization,
                         Context& context) const {
-    const Layout source = effective_layout(from), result = effective_layout(to);
-    if (source == result) return copy(from, to);
+    if (from.layout == to.layout) return copy(from, to);
     const CpuRow& row = cpu_rows[cpu_];
-    const bool outwards = source == Layout::u8_hwc;
+    const bool outwards = from.layout == Layout::u8_hwc;
     ConvertFunction function =
         (outwards ? row.from_hwc
-                  : row.to_hwc)[from.channels == 1 ? 0 : 1][static_cast<int>(outwards ? result : source)];
+                  : row.to_hwc)[from.channels == 1 ? 0 : 1][static_cast<int>(outwards ? to.layout : from.layout)];
     std::array<float, 6> values{};
     for (int c = 0; c < 3; c++) {
         values[2 * c] = normalization.mean[c];
@@ -148,10 +147,12 @@ void CpuEngine::mix(const Plan& plan, const ImageView& original, const std::uint
     check(cpu_rows[cpu_].mix(&work.context, &from, &mixed_chains, &weights, plan.mix, &mixed), work.context, "mix");
 }
 
-void CpuEngine::run(const Plan* plan, const ImageView& in, const MutableImageView& out,
+void CpuEngine::run(const Plan* plan, const ImageView& source_image, const MutableImageView& result,
                     const Normalization& normalization, CpuWorkspace& work) const {
-    const bool clean = plan == nullptr || plan->mix == 0, levels = effective_layout(out) == Layout::u8_hwc;
-    const bool converted = effective_layout(in) != Layout::u8_hwc;
+    const ImageView in = normalized(source_image);
+    const MutableImageView out = normalized(result);
+    const bool clean = plan == nullptr || plan->mix == 0, levels = out.layout == Layout::u8_hwc;
+    const bool converted = in.layout != Layout::u8_hwc;
     if (clean && !overlap(in, out) && (!converted || levels)) return convert(in, out, normalization, work.context);
     const std::size_t count = clean ? 0 : plan->chains.size();
     Slots slots(in, count + (converted ? 2 : 1), work);
@@ -186,9 +187,11 @@ void CpuEngine::run(const Plan* plan, const ImageView& in, const MutableImageVie
     });
 }
 
-void CpuEngine::apply(std::span<const OpCall> ops, const Fill& fill, const ImageView& in, const MutableImageView& out,
-                      const Normalization& normalization, CpuWorkspace& work) const {
-    const bool converted = effective_layout(in) != Layout::u8_hwc;
+void CpuEngine::apply(std::span<const OpCall> ops, const Fill& fill, const ImageView& source_image,
+                      const MutableImageView& result, const Normalization& normalization, CpuWorkspace& work) const {
+    const ImageView in = normalized(source_image);
+    const MutableImageView out = normalized(result);
+    const bool converted = in.layout != Layout::u8_hwc;
     Slots slots(in, converted ? 3 : 2, work);
     ImageView source = in;
     if (converted) {
@@ -196,7 +199,7 @@ void CpuEngine::apply(std::span<const OpCall> ops, const Fill& fill, const Image
         source = slots[2];
     }
     lower(ops, in.width, in.height, in.channels, Processor::cpu, work.program);
-    if (overlap(source, out) || effective_layout(out) != Layout::u8_hwc) {
+    if (overlap(source, out) || out.layout != Layout::u8_hwc) {
         run_program(work.program, fill, source, slots[0], slots[1], work.context);
         convert(slots[0], out, normalization, work.context);
     } else {

@@ -11,9 +11,11 @@
 
 namespace halmix {
 
-/// The layout, where an image of one channel has but one for levels.
-inline Layout effective_layout(const ImageView& image) {
-    return image.channels == 1 && image.layout == Layout::u8_chw ? Layout::u8_hwc : image.layout;
+/// The view with the one layout for levels that a gray image has.
+template <typename Byte>
+BasicImageView<Byte> normalized(BasicImageView<Byte> image) {
+    if (image.channels == 1 && image.layout == Layout::u8_chw) image.layout = Layout::u8_hwc;
+    return image;
 }
 
 inline int planes(const ImageView& image) { return has_planes(image.layout) ? image.channels : 1; }

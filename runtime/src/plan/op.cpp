@@ -5,6 +5,7 @@
 #include <string>
 
 #include "halmix/error.h"
+#include "plan/guard.h"
 #include "plan/text.h"
 
 namespace halmix {
@@ -53,24 +54,29 @@ std::span<const OpInfo, op_count> ops() noexcept { return table; }
 const OpInfo& info(Op op) noexcept { return table[static_cast<std::size_t>(op)]; }
 
 Op parse_op(std::string_view name) {
-    for (const OpInfo& row : table) {
-        if (row.name == name) return row.op;
-    }
-    throw Error(Status::invalid_argument,
-                text::quoted(name) + " is not an op; allowed are " + text::joined(table, &OpInfo::name));
+    return guarded([&] {
+        for (const OpInfo& row : table) {
+            if (row.name == name) return row.op;
+        }
+        throw Error(Status::invalid_argument,
+                    text::quoted(name) + " is not an op; allowed are " + text::joined(table, &OpInfo::name));
+    });
 }
 
 void validate(const OpCall& call) {
-    const auto index = static_cast<std::size_t>(call.op);
-    if (index >= op_count) {
-        throw Error(Status::invalid_argument, "op number " + std::to_string(index) +
-                                                  " does not exist; allowed are 0.." + std::to_string(op_count - 1));
-    }
-    const OpInfo& row = table[index];
-    const bool whole = std::trunc(call.value) == call.value;
-    if (call.value >= row.min && call.value <= row.max && (whole || row.type == real)) return;
-    throw Error(Status::invalid_argument,
-                text::number(call.value) + " for " + std::string(row.name) + "; " + allowed_values(row));
+    return guarded([&] {
+        const auto index = static_cast<std::size_t>(call.op);
+        if (index >= op_count) {
+            throw Error(Status::invalid_argument, "op number " + std::to_string(index) +
+                                                      " does not exist; allowed are 0.." +
+                                                      std::to_string(op_count - 1));
+        }
+        const OpInfo& row = table[index];
+        const bool whole = std::trunc(call.value) == call.value;
+        if (call.value >= row.min && call.value <= row.max && (whole || row.type == real)) return;
+        throw Error(Status::invalid_argument,
+                    text::number(call.value) + " for " + std::string(row.name) + "; " + allowed_values(row));
+    });
 }
 
 }  // namespace halmix

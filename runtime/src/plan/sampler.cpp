@@ -12,6 +12,7 @@
 
 #include "halmix/error.h"
 #include "plan/exact_math.h"
+#include "plan/guard.h"
 #include "plan/text.h"
 
 namespace halmix {
@@ -303,67 +304,75 @@ void check_range(const char* name, double value, double min, double max, const c
 }  // namespace
 
 std::vector<OpChoice> parse_op_choices(std::string_view list) {
-    const std::vector<Term> terms = vocabulary();
-    std::vector<OpChoice> choices;
-    for (bool more = true; more;) {
-        const std::size_t comma = list.find(',');
-        const std::string_view item = list.substr(0, comma);
-        const std::size_t colon = item.find(':');
-        const double weight = colon == std::string_view::npos ? 1 : parse_weight(trimmed(item.substr(colon + 1)));
-        for (OpChoice choice : find_term(terms, trimmed(item.substr(0, colon))).choices) {
-            choice.weight = weight;
-            choices.push_back(choice);
+    return guarded([&] {
+        const std::vector<Term> terms = vocabulary();
+        std::vector<OpChoice> choices;
+        for (bool more = true; more;) {
+            const std::size_t comma = list.find(',');
+            const std::string_view item = list.substr(0, comma);
+            const std::size_t colon = item.find(':');
+            const double weight = colon == std::string_view::npos ? 1 : parse_weight(trimmed(item.substr(colon + 1)));
+            for (OpChoice choice : find_term(terms, trimmed(item.substr(0, colon))).choices) {
+                choice.weight = weight;
+                choices.push_back(choice);
+            }
+            more = comma != std::string_view::npos;
+            if (more) list.remove_prefix(comma + 1);
         }
-        more = comma != std::string_view::npos;
-        if (more) list.remove_prefix(comma + 1);
-    }
-    check_choices(choices);
-    return choices;
+        check_choices(choices);
+        return choices;
+    });
 }
 
 void validate(const Policy& policy) {
-    check_range("severity", policy.severity, 0, 10, "numbers");
-    check_range("width", policy.width, 1, max_width, "whole numbers");
-    if (policy.depth != -1) check_range("depth", policy.depth, 1, max_depth, "-1 and whole numbers");
-    if (!(policy.alpha > 0 && policy.alpha <= std::numeric_limits<double>::max())) {
-        refuse("alpha: " + text::number(policy.alpha) + "; allowed are finite numbers above 0");
-    }
-    check_choices(policy.ops);
+    return guarded([&] {
+        check_range("severity", policy.severity, 0, 10, "numbers");
+        check_range("width", policy.width, 1, max_width, "whole numbers");
+        if (policy.depth != -1) check_range("depth", policy.depth, 1, max_depth, "-1 and whole numbers");
+        if (!(policy.alpha > 0 && policy.alpha <= std::numeric_limits<double>::max())) {
+            refuse("alpha: " + text::number(policy.alpha) + "; allowed are finite numbers above 0");
+        }
+        check_choices(policy.ops);
+    });
 }
 
 Plan sample(const Policy& policy, const Key& key, int width, int height) {
-    Plan plan;
-    sample(policy, key, width, height, plan);
-    return plan;
+    return guarded([&] {
+        Plan plan;
+        sample(policy, key, width, height, plan);
+        return plan;
+    });
 }
 
 void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
-    constexpr int max_pixels = std::numeric_limits<int>::max();
-    validate(policy);
-    check_range("image width", width, 1, max_pixels, "whole numbers");
-    check_range("image height", height, 1, max_pixels, "whole numbers");
+    return guarded([&] {
+        constexpr int max_pixels = std::numeric_limits<int>::max();
+        validate(policy);
+        check_range("image width", width, 1, max_pixels, "whole numbers");
+        check_range("image height", height, 1, max_pixels, "whole numbers");
 
-    Stream stream(key);
-    std::array<double, max_width> memory{};
-    const auto shares = std::span(memory).first(static_cast<std::size_t>(policy.width));
-    draw_shares(stream, policy.alpha, shares);
+        Stream stream(key);
+        std::array<double, max_width> memory{};
+        const auto shares = std::span(memory).first(static_cast<std::size_t>(policy.width));
+        draw_shares(stream, policy.alpha, shares);
 
-    plan.width = width;
-    plan.height = height;
-    plan.mix = static_cast<float>(draw_share(stream, policy.alpha));
-    plan.fill = policy.fill;
-    plan.chains.resize(shares.size());
-    for (std::size_t i = 0; i < shares.size(); ++i) {
-        Chain& chain = plan.chains[i];
-        chain.weight = static_cast<float>(shares[i]);
-        chain.ops.clear();
-        chain.ops.reserve(static_cast<std::size_t>(policy.depth > 0 ? policy.depth : max_random_depth));
-        const int depth = policy.depth > 0 ? policy.depth : 1 + static_cast<int>(stream.below(max_random_depth));
-        for (int n = 0; n < depth; ++n) {
-            const OpChoice& choice = draw_choice(stream, policy.ops);
-            chain.ops.push_back({choice.op, draw_value(stream, choice, policy.severity, width, height)});
+        plan.width = width;
+        plan.height = height;
+        plan.mix = static_cast<float>(draw_share(stream, policy.alpha));
+        plan.fill = policy.fill;
+        plan.chains.resize(shares.size());
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+            Chain& chain = plan.chains[i];
+            chain.weight = static_cast<float>(shares[i]);
+            chain.ops.clear();
+            chain.ops.reserve(static_cast<std::size_t>(policy.depth > 0 ? policy.depth : max_random_depth));
+            const int depth = policy.depth > 0 ? policy.depth : 1 + static_cast<int>(stream.below(max_random_depth));
+            for (int n = 0; n < depth; ++n) {
+                const OpChoice& choice = draw_choice(stream, policy.ops);
+                chain.ops.push_back({choice.op, draw_value(stream, choice, policy.severity, width, height)});
+            }
         }
-    }
+    });
 }
 
 }  // namespace halmix

@@ -1,0 +1,247 @@
+// What the library keeps and gives back, and what it does when there is no memory.
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "contents.h"
+#include "engines.h"
+#include "halmix/halmix.h"
+#include "reference/reference.h"
+
+using namespace halmix;
+using reference::Content;
+
+namespace {
+
+std::atomic<long> allocations = 0;
+/// How many more succeed before one fails; negative: all do.
+std::atomic<long> until_failure = -1;
+
+void* allocate(std::size_t size) {
+    allocations++;
+    if (until_failure >= 0 && until_failure-- == 0) return nullptr;
+    return std::malloc(size);
+}
+
+}  // namespace
+
+// Not inlined, or the compiler takes a new and its delete for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    if (void* memory = allocate(size)) return memory;
+    throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept { return allocate(size); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
+
+namespace {
+
+constexpr int width = 40, height = 30;
+
+const Engine& engine() {
+    static const Engine cpu(test::least_cpu());
+    return cpu;
+}
+
+struct Images {
+    reference::Image in = make(Content::noise, width, height, 3), out = in;
+    Plan plan = sample({}, {.seed = 1}, width, height);
+
+    [[nodiscard]] ImageView from() const { return {in.pixels.data(), width, height, 3}; }
+    [[nodiscard]] MutableImageView to() { return {out.pixels.data(), width, height, 3}; }
+};
+
+/// Has each allocation of a call fail once: it must throw the library's one type of exception. Returns how many there
+/// were.
+long fail_each(const std::function<void()>& call) {
+    for (long k = 0;; k++) {
+        until_failure = k;
+        try {
+            call();
+            const bool all_succeeded = until_failure >= 0;
+            until_failure = -1;
+            if (all_succeeded) return k;
+            continue;  // it did without
+        } catch (const Error& error) {
+            until_failure = -1;
+            if (error.status() == Status::out_of_memory) continue;
+            // What it was to report has another status, if memory for that was left.
+            CHECK(error.status() == Status::invalid_argument);
+        } catch (...) {
+            until_failure = -1;
+            FAIL("another exception left the library, at allocation " << k);
+        }
+    }
+}
+
+std::size_t resident_bytes() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+TEST_CASE("every allocation that fails is an Error") {
+    Images images;
+    const Engine& cpu = engine();
+    const std::vector<Plan> plans(3, images.plan);
+    const std::vector<std::uint8_t> in(std::size_t{3} * width * height * 3);
+    std::vector<std::uint8_t> out(in.size() * 4);
+    CHECK(fail_each([] { Engine made(test::least_cpu()); }) > 0);
+    CHECK(fail_each([] { Workspace workspace; }) > 0);
+    CHECK(fail_each([&] {
+              Workspace workspace;
+              cpu.run(images.plan, images.from(), images.to(), {.workspace = &workspace});
+          }) > 3);
+    CHECK(fail_each([&] {
+              Workspace workspace;
+              cpu.run(plans, {in.data(), 3, width, height, 3},
+                      {out.data(), 3, width, height, 3, Memory::host, Layout::f32_chw}, {.workspace = &workspace});
+          }) > 3);
+    CHECK(fail_each([&] {
+              Threads threads(2);
+              Workspace workspace;
+              cpu.run(plans, {in.data(), 3, width, height, 3}, {out.data(), 3, width, height, 3},
+                      {.workspace = &workspace, .runner = threads.runner()});
+          }) > 5);
+    CHECK(fail_each([&] {
+              Workspace workspace;
+              cpu.apply(images.plan.chains[0].ops, {}, images.from(), images.to(), {.workspace = &workspace});
+          }) > 1);
+    CHECK(fail_each([&] { (void)cpu.describe(images.plan.chains[0].ops, width, height, 3); }) > 0);
+    CHECK(fail_each([] { (void)sample({}, {}, width, height); }) > 3);
+    CHECK(fail_each([] { (void)parse_op_choices("safe,rotate:2"); }) > 3);
+    CHECK(fail_each([&] { (void)plan_from_json(to_json(images.plan)); }) > 10);
+    // Messages need memory as well.
+    CHECK(fail_each([] {
+              try {
+                  (void)parse_op("no such op");
+              } catch (const Error& error) {
+                  if (error.status() == Status::out_of_memory) throw;
+              }
+          }) > 1);
+    CHECK(fail_each([&] {
+              try {
+                  cpu.run(images.plan, {nullptr, width, height, 3}, images.to());
+              } catch (const Error& error) {
+                  if (error.status() == Status::out_of_memory) throw;
+              }
+          }) > 1);
+    cpu.run(images.plan, images.from(), images.to());
+    CHECK(images.out == reference::run(images.plan, images.in));
+}
+
+TEST_CASE("an image too large for the memory there is, is an Error, and the next one is computed") {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        Images images;
+        const Engine& cpu = engine();
+        constexpr int large = 8000;
+        std::vector<std::uint8_t> pixels(std::size_t{large} * large * 3, 7);
+        const Plan plan = sample({}, {.seed = 1}, large, large);
+        std::size_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        const rlimit limit{pages * sysconf(_SC_PAGESIZE) + (std::size_t{100} << 20), RLIM_INFINITY};
+        setrlimit(RLIMIT_AS, &limit);
+        bool refused = false;
+        try {
+            cpu.run(plan, {pixels.data(), large, large, 3}, {pixels.data(), large, large, 3});
+        } catch (const Error& error) {
+            refused = error.status() == Status::out_of_memory;
+        }
+        cpu.run(images.plan, images.from(), images.to());
+        _exit(refused && images.out == reference::run(images.plan, images.in) ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need address space of their own
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+#endif
+}
+
+TEST_CASE("a workspace gives its memory back") {
+    const Engine& cpu = engine();
+    constexpr int large = 2000;
+    std::vector<std::uint8_t> pixels(std::size_t{large} * large * 3, 7);
+    const Plan plan = sample({}, {.seed = 1}, large, large);
+    Workspace workspace;
+    CHECK(workspace.bytes() == 0);
+    const std::size_t before = resident_bytes();
+    cpu.run(plan, {pixels.data(), large, large, 3}, {pixels.data(), large, large, 3}, {.workspace = &workspace});
+    CHECK(workspace.bytes() > std::size_t{4} * large * large * 3);
+    workspace.release();
+    CHECK(workspace.bytes() == 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(resident_bytes() < before + (std::size_t{4} << 20));
+#endif
+    Workspace other = std::move(workspace);
+    cpu.run(plan, {pixels.data(), large, large, 3}, {pixels.data(), large, large, 3}, {.workspace = &other});
+    CHECK(other.bytes() > 0);
+    Workspace::of_this_thread().release();
+    CHECK(Workspace::of_this_thread().bytes() == 0);
+}
+
+TEST_CASE("no allocation in batches once warm, in one thread and in several") {
+    const Engine& cpu = engine();
+    constexpr int count = 40;
+    const std::size_t bytes = std::size_t{width} * height * 3;
+    std::vector<std::uint8_t> in(count * bytes, 9), out(count * bytes * 4);
+    std::vector<Plan> plans(count);
+    std::vector<Task> tasks;
+    for (int i = 0; i < count; i++) {
+        plans[i].chains.reserve(3);
+        tasks.push_back({&plans[i],
+                         {in.data() + i * bytes, width, height, 3},
+                         {out.data() + i * bytes, width, height, 3, Layout::u8_chw}});
+    }
+    Threads threads(2);
+    Workspace workspace;
+    std::uint64_t index = 0;
+    const auto batch = [&](const Runner& runner) {
+        const Options options{.workspace = &workspace, .runner = runner};
+        for (Plan& plan : plans) sample({}, {.seed = 2, .index = index++}, width, height, plan);
+        const long before = allocations;
+        cpu.run(tasks, options);
+        for (const Layout layout : {Layout::u8_hwc, Layout::u8_rgbx, Layout::f16_chw, Layout::f32_chw}) {
+            cpu.run(plans, {in.data(), count, width, height, 3},
+                    {out.data(), count, width, height, 3, Memory::host, layout}, options);
+        }
+        return allocations - before;
+    };
+    for (const Runner& runner : {Runner{}, threads.runner()}) {
+        for (int i = 0; i < 20; i++) batch(runner);
+        long more = 0;
+        for (int i = 0; i < 20; i++) more += batch(runner);
+        CHECK(more == 0);
+    }
+}
+
+TEST_CASE("ten thousand short-lived threads leave nothing behind") {
+    Images images;
+    const Engine& cpu = engine();
+    const auto run_threads = [&](int count) {
+        for (int i = 0; i < count; i++) {
+            std::thread([&] {
+                reference::Image out = images.in;
+                cpu.run(images.plan, images.from(), {out.pixels.data(), width, height, 3});
+            }).join();
+        }
+    };
+    run_threads(100);
+    const std::size_t after_a_hundred = resident_bytes();
+    run_threads(9900);
+    const std::size_t after_all = resident_bytes();
+    CHECK(after_all < after_a_hundred + (std::size_t{10} << 20));
+}
