@@ -55,6 +55,7 @@ endfunction()
 halmix_add_pytest(catalogue)
 halmix_add_pytest(cli)
 halmix_add_pytest(composer)
+halmix_add_pytest(objects)
 halmix_add_pytest(ptx)
 halmix_add_pytest(readme)
 

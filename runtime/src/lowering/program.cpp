@@ -157,22 +157,31 @@ bool runs_on(const PipelineRow& row, Processor processor) {
     return std::ranges::any_of(row.batch_functions, [](BatchChainFunction function) { return function != nullptr; });
 }
 
-/// Which pipeline computes what: by sequence, then by channels. Made by the compiler, so that nothing waits for whoever
-/// is the first to ask: a forked child would wait for ever.
-constexpr auto pipelines_in_order = [] {
-    std::array<const PipelineRow*, std::size(pipeline_rows)> rows{};
-    std::ranges::transform(pipeline_rows, rows.begin(), [](const PipelineRow& row) { return &row; });
-    std::ranges::sort(rows, {}, [](const PipelineRow* row) { return std::pair{row->sequence, row->channels}; });
-    return rows;
+/// What a pipeline is looked up by: its sequence, of at most 60 bits, and its channels.
+struct Entry {
+    std::uint64_t key;
+    const PipelineRow* row;
+};
+
+constexpr std::uint64_t key_of(Sequence sequence, int channels) { return sequence << 2 | channels; }
+
+/// All pipelines by key. Made by the compiler, so that nothing waits for whoever is the first to ask: a forked child
+/// would wait for ever.
+constexpr auto pipelines_by_key = [] {
+    std::array<Entry, std::size(pipeline_rows)> entries{};
+    std::ranges::transform(pipeline_rows, entries.begin(), [](const PipelineRow& row) {
+        return Entry{key_of(row.sequence, row.channels), &row};
+    });
+    std::ranges::sort(entries, {}, &Entry::key);
+    return entries;
 }();
 
 /// The pipeline for a sequence, or null if the catalogue has none.
 const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor processor) {
-    const std::pair wanted{sequence, channels};
-    auto key = [](const PipelineRow* row) { return std::pair{row->sequence, row->channels}; };
-    auto found = std::ranges::lower_bound(pipelines_in_order, wanted, {}, key);
-    if (found == pipelines_in_order.end() || key(*found) != wanted) return nullptr;
-    return runs_on(**found, processor) ? *found : nullptr;
+    const std::uint64_t key = key_of(sequence, channels);
+    const auto* found = std::ranges::lower_bound(pipelines_by_key, key, {}, &Entry::key);
+    if (found == pipelines_by_key.end() || found->key != key) return nullptr;
+    return runs_on(*found->row, processor) ? found->row : nullptr;
 }
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
