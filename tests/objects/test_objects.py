@@ -19,7 +19,7 @@ def test_nothing_but_gpus_is_initialised_under_a_lock():
     """A static of a function is made by the first thread that comes, under a lock: a child that is forked meanwhile
     would wait for it for ever."""
     symbols = undefined_symbols()
-    assert len(symbols) > 100
+    assert len(symbols) > 50
     waiting = {name for name, used in symbols.items() if "__cxa_guard_acquire" in used}
     assert waiting <= {"device.cpp.o", "cuda.cpp.o", "opencl.cpp.o"}
 
