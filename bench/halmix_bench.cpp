@@ -10,6 +10,8 @@
 // augmix      policy, images, warm_up                 drawing the plan and running it            faults, allocations
 // throughput  policy, images, warm_up, blocks,        the same, each of the threads on as many
 //             threads                                 images as asked for in each block
+// batch       policy, images, blocks, from, to,       a batch of images by a runner, from a layout
+//             threads                                 to a layout (numbers of halmix::Layout)
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
 // `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `targets` too, all
@@ -94,6 +96,16 @@ json time_mix(const json& request, const halmix::Engine& engine, Images& images)
     return {{"us", time_blocks(request, [&] { row->mix(nullptr, original, chains, weights, 0.4F, mixed); })}};
 }
 
+halmix::Policy read_policy(const json& request) {
+    const json& policy = request.at("policy");
+    halmix::Policy read;
+    read.severity = policy.at("severity");
+    read.width = policy.at("width");
+    read.depth = policy.at("depth");
+    read.alpha = policy.at("alpha");
+    return read;
+}
+
 /// What a loader does for each image.
 class AugMix {
  public:
@@ -168,6 +180,37 @@ json time_throughput(const json& request, const halmix::Engine& engine, const Im
     return {{"us", times}};
 }
 
+json time_batch(const json& request, const halmix::Engine& engine, const Images& image) {
+    const int count = request.at("images"), width = image.width, height = image.height;
+    const auto from = static_cast<halmix::Layout>(request.at("from").get<int>());
+    const auto to = static_cast<halmix::Layout>(request.at("to").get<int>());
+    const halmix::Policy policy = read_policy(request);
+    // The pixels need not be those of the photo in another layout, but must be a photo's in the usual one.
+    const std::size_t in_bytes = halmix::image_bytes(from, width, height, channels);
+    std::vector<std::uint8_t> in(count * in_bytes), out(count * halmix::image_bytes(to, width, height, channels));
+    std::vector<halmix::Plan> plans(count);
+    for (int i = 0; i < count; i++) {
+        engine.run({.width = width, .height = height, .chains = {{}}}, image.in(),
+                   {in.data() + i * in_bytes, width, height, channels, from});
+        halmix::sample(policy, {.index = static_cast<std::uint64_t>(i)}, width, height, plans[i]);
+    }
+    halmix::Threads threads(request.at("threads").get<int>());
+    halmix::Options options{.normalization = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}};
+    if (threads.count() > 1) options.runner = threads.runner();
+    auto run = [&] {
+        engine.run(plans, {in.data(), count, width, height, channels, halmix::Memory::host, from},
+                   {out.data(), count, width, height, channels, halmix::Memory::host, to}, options);
+    };
+    run();
+    std::vector<double> times;
+    for (int block = request.at("blocks"); block > 0; block--) {
+        Clock::time_point start = Clock::now();
+        run();
+        times.push_back(Microseconds(Clock::now() - start).count() / count);
+    }
+    return {{"us", times}};
+}
+
 json answer(const json& request, const halmix::Engine& engine) {
     std::string job = request.at("job");
     if (job == "about") {
@@ -176,7 +219,7 @@ json answer(const json& request, const halmix::Engine& engine) {
         for (const halmix::TargetInfo& info : halmix::targets()) {
             if (info.available && info.devices.empty()) available.push_back(info.name);
         }
-        return {{"jobs", {"chain", "mix", "augmix", "throughput"}},
+        return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch"}},
                 {"target", target},
                 {"targets", available},
                 {"versions",
@@ -188,6 +231,7 @@ json answer(const json& request, const halmix::Engine& engine) {
     if (job == "mix") return time_mix(request, engine, images);
     if (job == "augmix") return time_augmix(request, engine, images);
     if (job == "throughput") return time_throughput(request, engine, images);
+    if (job == "batch") return time_batch(request, engine, images);
     throw std::invalid_argument("job: " + job);
 }
 

@@ -58,6 +58,7 @@ halmix_add_pytest(composer)
 halmix_add_pytest(objects)
 halmix_add_pytest(ptx)
 halmix_add_pytest(readme)
+halmix_add_pytest(structure)
 
 # 100,000 chains and 60,000 plans: ctest -C slow.
 halmix_add_pytest(composer slow)
