@@ -66,6 +66,12 @@ def test_program(built, tmp_path):
     np.testing.assert_array_equal(result, model.run(original, plan))
 
 
+def test_program_of_a_loader(built):
+    (program,) = blocks("docs/loaders.md", "cpp")
+    printed = subprocess.check_output([built(program)], text=True)
+    assert printed.startswith("first clean element: -2.117")
+
+
 def test_program_for_a_gpu(built):
     """It is compiled and linked only, since few machines have one."""
     (program,) = blocks("docs/gpu.md", "cpp")
