@@ -9,7 +9,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/HalmixSequences.cmake)
 macro(halmix_generate name)
     add_custom_command(
         OUTPUT ${dir}/${name}.o
-        COMMAND halmix_generator -e object -o ${dir} ${ARGN}
+        COMMAND halmix_generator -e object -o ${dir} ${ARGN} ${HALMIX_SCHEDULE}
         DEPENDS halmix_generator
         COMMENT "Generating ${name}"
         VERBATIM)

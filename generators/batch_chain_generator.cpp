@@ -14,6 +14,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
  public:
     GeneratorParam<std::string> sequence{"sequence", "tone"};  ///< kinds, joined by '+'
     GeneratorParam<int> channels{"channels", 3};
+    ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 4>> src{"src"};        ///< (channel, x, y, image), without gaps
     Input<Buffer<int32_t, 2>> places{"places"};  ///< (0, item): its image in src; (1, item): in dst
@@ -29,7 +30,8 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         Var c("c"), x("x"), y("y"), i("i"), n("n");
         int length = 1;
         for (char letter : sequence.value()) length += letter == '+' ? 1 : 0;
-        OpInput input;
+        const ScheduleParameters parameters = schedule_params.values(get_target());
+        OpInput input{parameters};
         input.item = {n};
         input.plain = true;
         input.width = src.dim(1).extent();
@@ -63,7 +65,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         params.dim(1).set_min(0).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_min(0).set_stride(256);
-        schedule_gpu(stages, dst, item, channels);
+        schedule_gpu(stages, dst, item, channels, schedule_params.values(get_target()));
         keep_products_rounded(get_pipeline(), get_target());
     }
 

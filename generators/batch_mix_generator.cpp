@@ -2,7 +2,7 @@
 #include "generators/mixture.h"
 #include "generators/packed.h"
 #include "generators/rounded_products.h"
-#include "schedules/gpu.h"
+#include "schedules/mix.h"
 
 namespace {
 
@@ -15,6 +15,7 @@ class BatchMixGenerator : public Generator<BatchMixGenerator> {
  public:
     GeneratorParam<int> channels{"channels", 3};
     GeneratorParam<Layout> layout{"layout", Layout::u8_hwc, layouts};  ///< of the result
+    ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 4>> originals{"originals"};  ///< (channel, x, y, image), without gaps
     Input<Buffer<uint8_t, 4>> chains{"chains"};        ///< (channel, x, y, image), without gaps
@@ -58,11 +59,7 @@ class BatchMixGenerator : public Generator<BatchMixGenerator> {
         weights.dim(1).set_min(0).set_stride(rows);
         elements.dim(0).set_bounds(0, 256).set_stride(1);
         elements.dim(1).set_bounds(0, channels).set_stride(256);
-        Var thread("thread");
-        Func image = dst;
-        by_pixels(image, c, x, y, n, thread);
-        combination.bound(c, 0, channels).unroll(c).compute_at(image, thread);
-        combination.update().reorder(c, k).unroll(c);
+        schedule_batch_mix(dst, combination, k, channels, schedule_params.values(get_target()));
         keep_products_rounded(get_pipeline(), get_target());
     }
 

@@ -11,6 +11,7 @@ class BatchUnpackGenerator : public Generator<BatchUnpackGenerator> {
  public:
     GeneratorParam<Layout> layout{"layout", Layout::u8_chw, layouts};
     GeneratorParam<int> channels{"channels", 3};
+    ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 4>> src{"src"};   ///< (channel, x, y, image), without gaps
     Output<Buffer<uint8_t, 4>> dst{"dst"};  ///< (channel, x, y, image), without gaps, u8_hwc
@@ -20,7 +21,7 @@ class BatchUnpackGenerator : public Generator<BatchUnpackGenerator> {
     void schedule() {
         set_packed(dst, channels);
         set_packed(src, layout, channels, dst.dim(1).extent(), dst.dim(2).extent());
-        by_pixels(Func(dst), c, x, y, n, Var("thread"));
+        by_pixels(Func(dst), c, x, y, n, Var("thread"), schedule_params.values(get_target()));
     }
 
  private:

@@ -13,6 +13,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
     GeneratorParam<std::string> sequence{"sequence", "affine+equalize"};  ///< kinds, joined by '+'
     GeneratorParam<int> channels{"channels", 3};
     GeneratorParam<std::string> lookup{"lookup", ""};  ///< name of the extern stage for lookups, see OpInput
+    ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 3>> src{"src"};        ///< (channel, x, y), interleaved, any row stride
     Input<Buffer<double, 2>> params{"params"};   ///< (i, stage)
@@ -22,7 +23,8 @@ class ChainGenerator : public Generator<ChainGenerator> {
 
     void generate() {
         Var c("c"), i("i");
-        OpInput input;
+        const ScheduleParameters parameters = schedule_params.values(get_target());
+        OpInput input{parameters};
         input.image = {src, {}};
         input.whole_image = src;
         input.width = src.dim(1).extent();
@@ -52,7 +54,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
         params.dim(1).set_bounds(0, count).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_bounds(0, count).set_stride(256);
-        schedule_cpu(stages, src.dim(1).extent(), channels, get_target());
+        schedule_cpu(stages, src.dim(1).extent(), channels, get_target(), schedule_params.values(get_target()));
     }
 
  private:

@@ -1,4 +1,5 @@
 #include "generators/layout.h"
+#include "schedules/convert.h"
 
 namespace {
 
@@ -11,6 +12,7 @@ class ConvertGenerator : public Generator<ConvertGenerator> {
     GeneratorParam<Layout> from{"from", Layout::u8_hwc, layouts};
     GeneratorParam<Layout> to{"to", Layout::f32_chw, layouts};
     GeneratorParam<int> channels{"channels", 3};
+    ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 3>> src{"src"};                    ///< (channel, x, y)
     Input<Buffer<float, 2>> normalization{"normalization"};  ///< (0, channel): mean; (1, channel): std
@@ -32,11 +34,7 @@ class ConvertGenerator : public Generator<ConvertGenerator> {
         for (int d = 1; d < 3; d++) src.dim(d).set_extent(dst.dim(d).extent());
         normalization.dim(0).set_bounds(0, 2).set_stride(1);
         normalization.dim(1).set_bounds(0, channels).set_stride(2);
-        // Loads and stores of whole vectors, between which pixels are taken apart or put together.
-        int lanes = natural_vector_size<uint8_t>();
-        Func image = dst;
-        image.never_partition_all().reorder(c, x, y).unroll(c);
-        image.specialize(dst.dim(1).extent() >= lanes).vectorize(x, lanes, TailStrategy::ShiftInwards);
+        schedule_convert(dst, dst.dim(1).extent(), get_target(), schedule_params.values(get_target()));
     }
 
  private:

@@ -1,4 +1,5 @@
 #include "generators/mixture.h"
+#include "schedules/mix.h"
 
 namespace {
 
@@ -8,6 +9,8 @@ using namespace halmix;
 /// The mixture for one image. Rows are taken as bytes, so channels do not matter.
 class MixGenerator : public Generator<MixGenerator> {
  public:
+    ScheduleGeneratorParams schedule_params;
+
     Input<Buffer<uint8_t, 2>> original{"original"};  ///< (byte, y)
     Input<Buffer<uint8_t, 3>> chains{"chains"};      ///< (byte, y, chain)
     Input<Buffer<float, 1>> weights{"weights"};      ///< (chain)
@@ -30,12 +33,7 @@ class MixGenerator : public Generator<MixGenerator> {
         }
         chains.dim(2).set_min(0);
         weights.dim(0).set_min(0).set_extent(chains.dim(2).extent());
-        // Four vectors of sums stay in registers while the chains pass.
-        int block = 4 * natural_vector_size<float>();
-        Var xo("xo"), xi("xi");
-        Func(dst).split(x, xo, xi, block, TailStrategy::GuardWithIf).vectorize(xi);
-        combination.compute_at(Func(dst), xi);
-        combination.update().specialize(chains.dim(2).extent() == 3).unroll(k, 3);
+        schedule_mix(dst, combination, k, get_target(), schedule_params.values(get_target()));
     }
 
  private:

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "schedules/parameters.h"
 
 namespace halmix {
 
@@ -71,6 +72,7 @@ class PerImage {
 
 /// What an op is given. Coordinates are (channel, x, y) throughout.
 struct OpInput {
+    const ScheduleParameters& schedule;  ///< for the few that decide of what stages an op is made
     PerImage image;  ///< u8, defined for 0 <= x < width, 0 <= y < height only: ops clamp what they read
     Halide::ExternFuncArgument whole_image;  ///< the same, for extern stages
     Halide::Expr width, height;

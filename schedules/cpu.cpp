@@ -14,6 +14,13 @@ struct Scheduler {
     int channels;
     int floats;  ///< lanes of a vector of float32
     int bytes;   ///< lanes of a vector of bytes
+    const ScheduleParameters& parameters;
+
+    /// Of so many half vectors of bytes.
+    [[nodiscard]] int byte_lanes(ParameterName half_vectors) const { return parameters[half_vectors] * bytes / 2; }
+
+    /// Of so many half vectors of float32.
+    [[nodiscard]] int float_lanes(ParameterName half_vectors) const { return parameters[half_vectors] * floats / 2; }
 
     /// Where a stage reads the image before it, if it does so row by row and nowhere else.
     static std::optional<LoopLevel> reading(const ChainStage& stage) {
@@ -64,14 +71,14 @@ struct Scheduler {
     void by_pixels(Func image, const Expr& special) const {
         Var c = image.args()[0], x = image.args()[1], y = image.args()[2];
         image.bound(c, 0, channels).reorder(c, x, y).unroll(c);
-        vectorize(image, x, width, bytes / 2, special);
+        vectorize(image, x, width, byte_lanes("pixels_lanes"), special);
     }
 
     /// Bytes side by side, whatever channel they are of.
     void by_bytes(Func image, const Expr& special) const {
         Var c = image.args()[0], x = image.args()[1], byte("byte");
         image.bound(c, 0, channels).fuse(c, x, byte);
-        vectorize(image, byte, width * channels, bytes, special);
+        vectorize(image, byte, width * channels, byte_lanes("bytes_lanes"), special);
     }
 
     /// Tables and what they are made of, before everything else.
@@ -92,7 +99,8 @@ struct Scheduler {
             RVar x = f.rvars(0)[0], xo("xo"), xi("xi");
             Var lane("lane"), byte("byte");
             f.update(1).unscheduled();
-            f.update().split(x, xo, xi, f.dimensions() == 0 ? bytes / 2 : bytes, TailStrategy::GuardWithIf);
+            int lanes = f.dimensions() == 0 ? byte_lanes("reduction_lanes") : byte_lanes("channel_reduction_lanes");
+            f.update().split(x, xo, xi, lanes, TailStrategy::GuardWithIf);
             if (f.dimensions() == 0) {
                 f.update().atomic().vectorize(xi);
             } else {
@@ -110,7 +118,8 @@ struct Scheduler {
         f.compute_root();
         if (support.extent.defined()) f.bound(f.args()[0], 0, support.extent);
         // The bytes of a row go to different places, which Halide cannot see where rows lie one after another.
-        f.update(0).allow_race_conditions().vectorize(f.rvars(0)[0], bytes / 2, TailStrategy::GuardWithIf);
+        f.update(0).allow_race_conditions().vectorize(f.rvars(0)[0], byte_lanes("source_lanes"),
+                                                      TailStrategy::GuardWithIf);
         for (int border = 1; border < f.num_update_definitions(); border++) f.update(border).unscheduled();
     }
 
@@ -122,7 +131,7 @@ struct Scheduler {
             if (support.role != Role::partial) continue;
             Func f = support.func;
             row_by_row(f, {image, image.args()[2]});
-            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
+            f.vectorize(f.args()[0], byte_lanes("bytes_lanes"), TailStrategy::RoundUp);
         }
     }
 
@@ -136,8 +145,8 @@ struct Scheduler {
             if (support.role != Role::row) continue;
             Func f = support.func;
             row_by_row(f, {image, y});
-            f.vectorize(f.args()[0], bytes, TailStrategy::RoundUp);
-            f.update().vectorize(f.rvars(0)[0], bytes, TailStrategy::GuardWithIf);
+            f.vectorize(f.args()[0], byte_lanes("bytes_lanes"), TailStrategy::RoundUp);
+            f.update().vectorize(f.rvars(0)[0], byte_lanes("bytes_lanes"), TailStrategy::GuardWithIf);
         }
     }
 
@@ -173,7 +182,7 @@ struct Scheduler {
             RVar along = image.rvars(i)[0];
             Stage update = image.update(i).reorder(c, along, line).unroll(c);
             if (i == 1) {
-                update.vectorize(along, floats / 2, TailStrategy::GuardWithIf);
+                update.vectorize(along, float_lanes("shear_repair_lanes"), TailStrategy::GuardWithIf);
             } else {
                 update.never_partition_all();
             }
@@ -182,10 +191,13 @@ struct Scheduler {
 
     void line(Func f) const {
         Var i = f.args()[0];
-        int lanes = f.has_update_definition() ? bytes / 2 : floats;
+        int lanes = f.has_update_definition() ? byte_lanes("shear_line_lanes") : float_lanes("line_lanes");
         f.compute_root().vectorize(i, lanes, TailStrategy::RoundUp);
         if (f.has_update_definition())
-            f.update().reorder(f.rvars(0)[0], i).vectorize(i, lanes).unroll(f.rvars(0)[0], 5);
+            f.update()
+                .reorder(f.rvars(0)[0], i)
+                .vectorize(i, lanes)
+                .unroll(f.rvars(0)[0], parameters["shear_line_unroll"]);
     }
 
     /// Coordinates, loads and arithmetic each in a loop of their own over a tile, which stays in registers and the
@@ -205,13 +217,16 @@ struct Scheduler {
             };
             switch (support.role) {
                 case Role::coordinate:
+                    in_cache(f.args()[0]);
+                    f.vectorize(f.args()[0], float_lanes("affine_coordinate_lanes"), TailStrategy::RoundUp);
+                    break;
                 case Role::tile_pixels:
                     in_cache(f.args()[0]);
-                    f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
+                    f.vectorize(f.args()[0], float_lanes("affine_pixel_lanes"), TailStrategy::RoundUp);
                     break;
                 case Role::gather:
                     in_cache(f.args()[0]);
-                    f.unroll(f.args()[0], 4, TailStrategy::RoundUp);
+                    f.unroll(f.args()[0], parameters["affine_gather_unroll"], TailStrategy::RoundUp);
                     break;
                 case Role::risk:
                     f.compute_at(stored, xo).store_in(MemoryType::Stack);
@@ -234,8 +249,10 @@ struct Scheduler {
 
 }  // namespace
 
-void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int channels, const Target& target) {
-    Scheduler schedule{width, channels, target.natural_vector_size<float>(), target.natural_vector_size<uint8_t>()};
+void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int channels, const Target& target,
+                  const ScheduleParameters& parameters) {
+    Scheduler schedule{width, channels, target.natural_vector_size<float>(), target.natural_vector_size<uint8_t>(),
+                       parameters};
     for (std::size_t i = 0; i + 1 < stages.size(); i++) schedule.place(stages[i], stages[i + 1]);
     for (const ChainStage& stage : stages) {
         Func(stage.stored).never_partition_all();

@@ -8,18 +8,17 @@ using namespace Halide;
 
 namespace {
 
-constexpr int tile_width = 32, tile_height = 8;  // pixels of a block: a warp for each row
-constexpr int lanes = 256;                       // threads that share a whole image
+constexpr int levels = 256;
 
 /// What a stage needs to know of the whole image: one kernel, a block for each channel or image. The last of the
 /// stage's tables and values is the kernel's result, the others stay in shared memory.
-void whole_image(const std::vector<Support>& supports) {
+void whole_image(const std::vector<Support>& supports, int lanes) {
     Func result = supports.back().func;
     bool is_table = supports.back().role == Role::table;
     std::vector<Var> blocks = result.args();
     result.compute_root();
     if (is_table) {
-        result.bound(blocks[0], 0, lanes).gpu_threads(blocks[0]);
+        result.bound(blocks[0], 0, levels).gpu_threads(blocks[0]);
         blocks.erase(blocks.begin());
     }
     for (const Var& block : blocks) result.gpu_blocks(block);
@@ -62,17 +61,22 @@ bool by_pixel(const ChainStage& stage) {
 
 }  // namespace
 
-void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item, const Var& thread) {
+void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item, const Var& thread,
+               const ScheduleParameters& parameters) {
     Var row("row");
     image.reorder(c, x, y, item).unroll(c);
-    image.gpu_tile(x, y, thread, row, tile_width, tile_height, TailStrategy::GuardWithIf).gpu_blocks(item);
+    image
+        .gpu_tile(x, y, thread, row, parameters["gpu_tile_width"], parameters["gpu_tile_height"],
+                  TailStrategy::GuardWithIf)
+        .gpu_blocks(item);
 }
 
-void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels) {
+void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels,
+                  const ScheduleParameters& parameters) {
     Var thread("thread");
     for (std::size_t i = 0; i < stages.size(); i++) {
         const ChainStage& stage = stages[i];
-        if (of_whole_image(stage)) whole_image(stage.op.support);
+        if (of_whole_image(stage)) whole_image(stage.op.support, parameters["gpu_lanes"]);
 
         // What takes a pixel for a pixel is computed where the next stage reads it, and so is what a stage reads once.
         Func image = stage.stored;
@@ -80,12 +84,12 @@ void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& i
         if (last || by_pixel(stage) || (by_pixel(stages[i + 1]) && !of_whole_image(stages[i + 1]))) continue;
         std::vector<Var> at = image.args();
         image.compute_root().bound(at[0], 0, channels);
-        by_pixels(image, at[0], at[1], at[2], at[3], thread);
+        by_pixels(image, at[0], at[1], at[2], at[3], thread, parameters);
     }
     std::vector<Var> at = dst.args();
-    by_pixels(dst, at[0], at[1], at[2], at[3], thread);
+    by_pixels(dst, at[0], at[1], at[2], at[3], thread, parameters);
     // No two items have one place.
-    by_pixels(dst.update().allow_race_conditions(), at[0], at[1], at[2], item, thread);
+    by_pixels(dst.update().allow_race_conditions(), at[0], at[1], at[2], item, thread, parameters);
 }
 
 }  // namespace halmix

@@ -19,8 +19,8 @@ inline Halide::Expr byte_of(const Halide::Expr& word, int index) {
 /// Pillow's, in double, could truncate to another one, the pixel is computed again as Pillow does.
 inline OpOutput affine(const OpInput& in) {
     using namespace Halide;
-    constexpr int tile = 32;    // pixels
-    constexpr int places = 24;  // of a coordinate, which float32 still holds
+    const int tile = in.schedule["affine_tile"];
+    constexpr int places = 24;  // of a coordinate, which float32 still holds; decides bytes, so no schedule chooses it
     const Expr unit = Expr(double(1 << places));
     // Coordinates are wrong by 2^-24 at most, which is 255 / 2^24 of a level for each axis, and all roundings of levels
     // in float32 together by 5 / 2^17.

@@ -13,7 +13,7 @@ inline OpOutput autocontrast(const OpInput& in) {
     PerImage darkest = in.func("darkest"), lightest = in.func("lightest");
     darkest(c) = cast<uint8_t>(255);
     lightest(c) = cast<uint8_t>(0);
-    in.update_over_pixels(64, [&](const RDom& all) {
+    in.update_over_pixels(in.schedule["channel_reduction_group"], [&](const RDom& all) {
         darkest(c) = min(darkest(c), in.image(c, all.x, all.y));
         lightest(c) = max(lightest(c), in.image(c, all.x, all.y));
     });

@@ -11,7 +11,8 @@ inline OpOutput contrast(const OpInput& in) {
 
     PerImage sum = in.func("sum"), mean = in.func("mean");
     sum() = cast<uint64_t>(0);
-    in.update_over_pixels(32, [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
+    in.update_over_pixels(in.schedule["reduction_group"],
+                          [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
     Expr count = cast<uint64_t>(in.width) * cast<uint64_t>(in.height);
     mean() = cast<uint8_t>((2 * sum() + count) / (2 * count));
 

@@ -17,7 +17,6 @@ namespace halmix {
 /// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are `risky`.
 struct Shear {
     static constexpr int border_ends = 2;
-    static constexpr int group = 8;  ///< pixels of a line that are computed again at a time
 
     PerImage offset;      ///< f64 (line): how far the line moves
     PerImage whole;       ///< i32 (line): of that, whole pixels

@@ -27,7 +27,7 @@ inline OpOutput shear_x(const OpInput& in) {
     border = clamp(border, 0, in.width - 1);
     out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(end), y), in.fill(c));
 
-    update_in_groups(in.width, 1, Shear::group, in.prefix + "again", [&](RDom again) {
+    update_in_groups(in.width, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom again) {
         again.where(shear.risky(y));
         out(c, again.x, y) = shear.exact_level(again.x, y, source, in.fill(c));
     });

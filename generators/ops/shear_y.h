@@ -12,8 +12,8 @@ namespace halmix {
 /// each read densely. Slopes for which that is not so have all their columns computed in double.
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
-    constexpr int group = 32;                                       // bytes that read the same few rows
-    constexpr int spread = 4;                                       // rows by which columns of a group may differ
+    const int group = in.schedule["shear_y_group"];                 // bytes that read the same few rows
+    const int spread = in.schedule["shear_y_spread"];               // rows by which columns of a group may differ
     const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a group to its last
     Var c("c"), x("x"), y("y"), byte("byte"), i("i");
     Shear shear(in, in.height);
@@ -59,7 +59,7 @@ inline OpOutput shear_y(const OpInput& in) {
     out(c, x, border) = select(shear.inside(border, x), bytes(at, shear.edge(end)), in.fill(c));
 
     auto source = [&](const Expr& row) { return bytes(at, row); };
-    update_in_groups(in.height, 1, Shear::group, in.prefix + "again", [&](RDom again) {
+    update_in_groups(in.height, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom again) {
         again.where(steep || shear.risky(x));
         out(c, x, again.x) = shear.exact_level(again.x, x, source, in.fill(c));
     });

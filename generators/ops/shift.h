@@ -10,7 +10,7 @@ namespace halmix {
 /// fill may reach into what is then copied.
 inline OpOutput shift(const OpInput& in) {
     using namespace Halide;
-    constexpr int group = 64;
+    const int group = in.schedule["shift_group"];
     Var c("c"), x("x"), y("y");
     PerImage out = in.func("out");
     Expr right = clamp(cast<int>(in.param(0)), -in.width, in.width), row = y + cast<int>(in.param(1));
@@ -25,7 +25,7 @@ inline OpOutput shift(const OpInput& in) {
     PerImage fill = fill_by_bytes(in);
     out(c, x, y) = undef<uint8_t>();
     Expr all = in.width * in.channels, copied = all - abs(right) * in.channels, groups = (all + group - 1) / group;
-    auto byte = [](const RDom& r, const Expr& begin, const Expr& end) {
+    auto byte = [&](const RDom& r, const Expr& begin, const Expr& end) {
         return unsafe_promise_clamped(min(begin + r.y * group, max(end - group, 0)) + r.x, 0, end - 1);
     };
 

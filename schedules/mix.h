@@ -1,0 +1,16 @@
+#pragma once
+
+#include "Halide.h"
+#include "schedules/parameters.h"
+
+namespace halmix {
+
+/// Schedules a mixture (byte, y) for one thread: `combination` is its sum over the chains `k`.
+void schedule_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom& k, const Halide::Target& target,
+                  const ScheduleParameters& parameters);
+
+/// Schedules mixtures (channel, x, y, item) for a GPU: a pixel for each thread.
+void schedule_batch_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom& k, int channels,
+                        const ScheduleParameters& parameters);
+
+}  // namespace halmix

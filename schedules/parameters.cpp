@@ -1,0 +1,52 @@
+#include "schedules/parameters.h"
+
+namespace halmix {
+
+bool power_of_two(int value, const LimitContext&) { return (value & (value - 1)) == 0; }
+
+bool divides_affine_tile(int unroll, const LimitContext& context) {
+    return context.schedule["affine_tile"] % unroll == 0;
+}
+
+bool lanes_divide_affine_tile(int half_vectors, const LimitContext& context) {
+    return divides_affine_tile(half_vectors * context.floats / 2, context);
+}
+
+bool whole_reductions(int group, const LimitContext& context) {
+    return group % (context.schedule["reduction_lanes"] * context.bytes / 2) == 0;
+}
+
+bool whole_channel_reductions(int group, const LimitContext& context) {
+    return group % (context.schedule["channel_reduction_lanes"] * context.bytes / 2) == 0;
+}
+
+bool whole_shear_repairs(int group, const LimitContext& context) {
+    return group % (context.schedule["shear_repair_lanes"] * context.floats / 2) == 0;
+}
+
+bool fits_block(int threads, const LimitContext& context) { return threads <= context.block; }
+
+bool tile_fits_block(int, const LimitContext& context) {
+    return fits_block(context.schedule["gpu_tile_width"] * context.schedule["gpu_tile_height"], context);
+}
+
+ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target) const {
+    std::array<int, parameter_count> values;
+    for (std::size_t row = 0; row < parameter_count; row++) values[row] = params[row];
+    ScheduleParameters schedule(values);
+    LimitContext context{schedule, target.natural_vector_size<uint8_t>(), target.natural_vector_size<float>(),
+                         target.has_feature(Halide::Target::OpenCL) ? 256 : 1024};
+    auto check = [&](std::size_t row, const Limit& limit) {
+        if (limit.holds == nullptr || limit.holds(values[row], context)) return;
+        throw Halide::CompileError(std::string(schedule_table[row].name) + "=" + std::to_string(values[row]) +
+                                   ": it must be " + limit.reason);
+    };
+    // All of them first, since other limits divide by values.
+    for (std::size_t row = 0; row < parameter_count; row++) check(row, {at_least<1>, "at least 1"});
+    for (std::size_t row = 0; row < parameter_count; row++) {
+        for (const Limit& limit : schedule_table[row].limits) check(row, limit);
+    }
+    return schedule;
+}
+
+}  // namespace halmix

@@ -1,0 +1,216 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "Halide.h"
+
+namespace halmix {
+
+class ScheduleParameters;
+
+/// What limits may depend on: the target, and the other values.
+struct LimitContext {
+    const ScheduleParameters& schedule;
+    int bytes;   ///< lanes of a vector of bytes
+    int floats;  ///< lanes of a vector of float32
+    int block;   ///< threads that a block of a GPU may have
+};
+
+/// What a parameter's values must be, and why.
+struct Limit {
+    bool (*holds)(int value, const LimitContext& context);
+    const char* reason;
+};
+
+template <int n>
+bool at_least(int value, const LimitContext&) {
+    return value >= n;
+}
+
+template <int n>
+bool at_most(int value, const LimitContext&) {
+    return value <= n;
+}
+
+template <int n>
+bool divides(int value, const LimitContext&) {
+    return n % value == 0;
+}
+
+bool power_of_two(int value, const LimitContext& context);
+bool divides_affine_tile(int unroll, const LimitContext& context);
+bool lanes_divide_affine_tile(int half_vectors, const LimitContext& context);
+bool whole_reductions(int group, const LimitContext& context);
+bool whole_channel_reductions(int group, const LimitContext& context);
+bool whole_shear_repairs(int group, const LimitContext& context);
+bool tile_fits_block(int width, const LimitContext& context);
+bool fits_block(int threads, const LimitContext& context);
+
+/// Above this, coordinates of pixels in a tile leave 32 bits: generators/ops/affine.h has the proof.
+inline constexpr int largest_affine_tile = 127;
+
+struct ScheduleParameter {
+    std::string_view name;
+    std::string_view stage;  ///< a kind whose own it is, or a role
+    int value;               ///< unless a build says otherwise
+    std::string_view meaning;
+    std::array<Limit, 3> limits;  ///< besides being above 0
+};
+
+inline constexpr Limit a_vector = {power_of_two, "a power of two, as a vector's lanes are"};
+inline constexpr Limit few_vectors = {at_most<8>,
+                                      "at most 8: more than four vectors of each operand do not fit the registers"};
+inline constexpr Limit a_register = {at_least<16>, "at least 16, the bytes of the smallest vector register"};
+
+/// THE TABLE of what schedules may choose without changing a byte of any result: every number that decides how stages
+/// are computed, and none that decides what. A generator takes each row as a GeneratorParam of that name.
+inline constexpr ScheduleParameter schedule_table[] = {
+    {"pixels_lanes", "pixels", 1, "half vectors of bytes that are pixels computed together", {{a_vector, few_vectors}}},
+    {"bytes_lanes", "bytes, stencil, shear", 2, "half vectors of bytes computed together", {{a_vector, few_vectors}}},
+    {"source_lanes", "source", 1, "half vectors of bytes copied together", {{a_vector, few_vectors}}},
+    {"line_lanes", "line", 2, "half vectors of float32 computed together", {{a_vector, few_vectors}}},
+    {"reduction_group",
+     "reduction",
+     32,
+     "pixels of a row up to a multiple of which vectors reduce it",
+     {{{whole_reductions, "a multiple of the lanes of reduction_lanes: a vector that is not whole needs a mask"}}}},
+    {"reduction_lanes", "reduction", 1, "half vectors of bytes that are pixels of a sum", {{a_vector, few_vectors}}},
+    {"channel_reduction_group",
+     "reduction by channel",
+     64,
+     "pixels of a row up to a multiple of which vectors reduce it",
+     {{{whole_channel_reductions,
+        "a multiple of the lanes of channel_reduction_lanes: a vector that is not whole needs a mask"}}}},
+    {"channel_reduction_lanes",
+     "reduction by channel",
+     2,
+     "half vectors of bytes that are pixels of a value of each channel",
+     {{a_vector, few_vectors}}},
+    {"shift_group",
+     "shift",
+     64,
+     "bytes filled or copied together",
+     {{a_vector, a_register, {at_most<512>, "at most 512: code as long as eight of the longest registers"}}}},
+    {"shear_line_lanes",
+     "shear",
+     1,
+     "half vectors of bytes that are lines whose multipliers are found together",
+     {{a_vector, few_vectors}}},
+    {"shear_line_unroll",
+     "shear",
+     5,
+     "differences tried in a row",
+     {{{divides<255>, "a divisor of 255, the number of differences: a rest needs a test for each"}}}},
+    {"shear_repair_group",
+     "shear",
+     8,
+     "pixels of a line up to a multiple of which vectors repair it",
+     {{{whole_shear_repairs,
+        "a multiple of the lanes of shear_repair_lanes: a vector that is not whole needs a mask"}}}},
+    {"shear_repair_lanes",
+     "shear",
+     1,
+     "half vectors of float32 that are pixels of a line repaired together",
+     {{a_vector, few_vectors}}},
+    {"shear_y_group",
+     "shear_y",
+     32,
+     "bytes of a row that read the same few rows",
+     {{a_vector, a_register, {at_most<256>, "at most 256: rows are padded to groups, and at most by 512 bytes"}}}},
+    {"shear_y_spread",
+     "shear_y",
+     4,
+     "rows by which columns of a group may differ, unless all are computed in double",
+     {{{at_most<16>, "at most 16: each is a load, a comparison and a selection for every byte, twice"}}}},
+    {"affine_tile",
+     "affine",
+     32,
+     "pixels of a tile",
+     {{{at_most<largest_affine_tile>,
+        "at most 127: coordinates have 24 binary places in 32 bits, see generators/ops/affine.h"},
+       {power_of_two, "a power of two, as the lanes of a vector that is a tile are"}}}},
+    {"affine_coordinate_lanes",
+     "affine",
+     2,
+     "half vectors of float32 that are coordinates computed together",
+     {{a_vector, few_vectors, {lanes_divide_affine_tile, "such that its lanes divide affine_tile"}}}},
+    {"affine_pixel_lanes",
+     "affine",
+     2,
+     "half vectors of float32 that are pixels interpolated together",
+     {{a_vector, few_vectors, {lanes_divide_affine_tile, "such that its lanes divide affine_tile"}}}},
+    {"affine_gather_unroll",
+     "affine",
+     4,
+     "pixels whose neighbours are loaded in a row",
+     {{{divides_affine_tile, "a divisor of affine_tile: loads go no further than a tile"}}}},
+    {"mix_vectors",
+     "mix",
+     4,
+     "vectors of float32 that stay in registers while the chains pass",
+     {{a_vector, {at_most<8>, "at most 8: SSE has 16 registers, for sums and for products"}}}},
+    {"convert_lanes",
+     "conversions between layouts",
+     2,
+     "half vectors of bytes that are pixels converted together",
+     {{a_vector, few_vectors}}},
+    {"gpu_tile_width",
+     "images on GPUs",
+     32,
+     "columns of a block, a thread each",
+     {{{tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
+    {"gpu_tile_height",
+     "images on GPUs",
+     8,
+     "rows of a block, a thread for each of their pixels",
+     {{{tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
+    {"gpu_lanes",
+     "reductions on GPUs",
+     256,
+     "threads that share a whole image",
+     {{{fits_block, "at most 1024 with CUDA and 256 with OpenCL, the threads of a block"}}}},
+};
+
+inline constexpr std::size_t parameter_count = std::size(schedule_table);
+
+/// A row of the table, by its name: one that is not there does not compile.
+struct ParameterName {
+    std::size_t row = 0;
+
+    consteval ParameterName(const char* name) {
+        while (schedule_table[row].name != name) row++;
+    }
+};
+
+/// A value for each row of the table.
+class ScheduleParameters {
+ public:
+    explicit ScheduleParameters(const std::array<int, parameter_count>& values) : values(values) {}
+
+    int operator[](ParameterName name) const { return values[name.row]; }
+
+ private:
+    std::array<int, parameter_count> values;
+};
+
+/// The rows of the table as GeneratorParams of the generator that this is a member of.
+class ScheduleGeneratorParams {
+ public:
+    /// Their values. Throws if one is not legal.
+    [[nodiscard]] ScheduleParameters values(const Halide::Target& target) const;
+
+ private:
+    // Halide finds those that lie within the generator.
+    using Params = std::array<Halide::GeneratorParam<int>, parameter_count>;
+    Params params = [&]<std::size_t... row>(std::index_sequence<row...>)->Params {
+        return {Halide::GeneratorParam<int>(std::string(schedule_table[row].name), schedule_table[row].value)...};
+    }
+    (std::make_index_sequence<parameter_count>());
+};
+
+}  // namespace halmix
