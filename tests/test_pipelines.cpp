@@ -216,6 +216,22 @@ TEST_CASE("every whole angle, threshold and number of bits, factors and slopes o
     CHECK(count >= static_cast<int>(4000 * available_engines().size()));
 }
 
+TEST_CASE("turns by next to nothing, which take coordinates in a tile as far as they go") {
+    // The cosine is 1 or just below, the sine nearly 0: where rows stay rows, and within tolerances of what is
+    // compared.
+    const double turns[] = {1e-9, 1e-7, 2e-6, 1e-5, 3e-4};
+    std::vector<OpCall> calls;
+    for (double quarter : {0.0, 90.0, 180.0, 270.0, 360.0}) {
+        for (double turn : turns) {
+            calls.push_back({Op::rotate, quarter - turn});
+            if (quarter < 360) calls.push_back({Op::rotate, quarter + turn});
+        }
+    }
+    int count = sweep(calls, {make(Content::noise, 300, 200, 3), make(Content::noise, 200, 300, 3),
+                              make(Content::ramp, 300, 200, 1), make(Content::noise, 257, 257, 1)});
+    CHECK(count == static_cast<int>(180 * available_engines().size()));
+}
+
 TEST_CASE("runs of posterize, solarize and brightness, whose tables nearly have a form that is looked up faster") {
     // Thresholds beside the ends invert a few levels only; the second of two inverts another row of 16.
     std::mt19937 random(7);
