@@ -1,7 +1,6 @@
 #include <dlfcn.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "catch.h"
 #include "contents.h"
 #include "engines.h"
 #include "halmix/halmix.h"

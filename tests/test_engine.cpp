@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <climits>
 #include <cstdlib>
 #include <new>
 #include <random>
 #include <thread>
 
+#include "catch.h"
 #include "contents.h"
 #include "engines.h"
 #include "halmix/halmix.h"

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "catch.h"
 #include "io/file.h"
 #include "io/image_file.h"
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <iterator>
 #include <map>
 #include <random>
@@ -7,6 +6,7 @@
 #include <string>
 
 #include "catalogue.h"
+#include "catch.h"
 #include "contents.h"
 #include "engines.h"
 #include "guarded.h"

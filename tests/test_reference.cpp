@@ -4,13 +4,13 @@
 #include <zlib.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "catch.h"
 #include "contents.h"
 #include "reference/reference.h"
 

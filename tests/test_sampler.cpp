@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -19,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "catch.h"
 #include "halmix/error.h"
 #include "halmix/sampler.h"
 #include "plan/exact_math.h"

@@ -1,4 +1,4 @@
-find_package(Catch2 2.13 REQUIRED)
+find_package(Catch2 REQUIRED)  # 2.13 or 3
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
