@@ -253,8 +253,10 @@ TEST_CASE("complaints about plans in text", "[plan]") {
         return members(R"(,"chains":[{"weight":0,"ops":[]},{"weight":1,"ops":)" + list + "}]");
     };
     SECTION("what is not JSON") {
-        CHECK(plan_complaint("") ==
-              "plan: not JSON: parse error at line 1, column 1: syntax error while parsing value - unexpected end of "
+        // What the parser says of nothing at all differs by its version.
+        CHECK(plan_complaint("").find("plan: not JSON: parse error at line 1, column 1: ") == 0);
+        CHECK(plan_complaint(" ") ==
+              "plan: not JSON: parse error at line 1, column 2: syntax error while parsing value - unexpected end of "
               "input; expected '[', '{', or a literal");
         CHECK(plan_complaint("{\n \"version\": 1,\n ]").find("plan: not JSON: parse error at line 3, column 2: ") == 0);
         CHECK(plan_complaint(R"({"version":1,"mix":NaN})").find("plan: not JSON: parse error at line 1, column 20: ") ==

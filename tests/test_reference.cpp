@@ -134,7 +134,7 @@ TEST_CASE("blend equals Pillow for all pairs of levels", "[golden]") {
         const Image all = halmix::reference::generate(
             256, 256, 1, [&](int x, int y, int) { return halmix::reference::blend(x, y, factor); });
         INFO(factor);
-        CHECK(crc(all) == row.at("crc32"));
+        CHECK(crc(all) == row.at("crc32").get<std::string>());
         ++factors;
     }
     CHECK(factors >= 90);
@@ -168,7 +168,7 @@ TEST_CASE("rotation matrices equal Pillow's to the last bit", "[golden]") {
         Crc sum;
         sum.add(matrix.data(), sizeof matrix);
         INFO(row.dump());
-        CHECK(sum.text() == row.at("crc32"));
+        CHECK(sum.text() == row.at("crc32").get<std::string>());
         ++matrices;
     }
     CHECK(matrices >= 1440);
@@ -179,7 +179,7 @@ TEST_CASE("recorded plans equal Composer", "[golden]") {
     for (const json& row : golden().at("plans")) {
         const halmix::Plan plan = halmix::plan_from_json(row.at("plan").dump());
         INFO(row.dump());
-        CHECK(crc(halmix::reference::run(plan, input(row))) == row.at("crc32"));
+        CHECK(crc(halmix::reference::run(plan, input(row))) == row.at("crc32").get<std::string>());
         ++plans;
     }
     CHECK(plans >= 120);
