@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <thread>
 #include <vector>
 
+#include "catch.h"
 #include "contents.h"
 #include "engines.h"
 #include "halmix/halmix.h"

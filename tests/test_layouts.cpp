@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <random>
 #include <vector>
 
+#include "catch.h"
 #include "contents.h"
 #include "engines.h"
 #include "guarded.h"
@@ -346,7 +346,6 @@ TEST_CASE("layouts that cannot be are refused, naming what is wrong") {
     CHECK(refused(good, {out.data, 8, 6, 3, 8, PTRDIFF_MIN, Layout::u8_chw}).find("too large") != std::string::npos);
     out.layout = static_cast<Layout>(77);
     CHECK(refused(good, out).find("layout 77") != std::string::npos);
-    const Plan gray = sample({}, {}, 4, 4);
-    CHECK_THROWS_WITH(engine.run(gray, {memory.data(), 4, 4, 1}, {out.data, 4, 4, 1, Layout::u8_rgbx}),
-                      Catch::Contains("u8_rgbx has 3 channels"));
+    CHECK(refused({memory.data(), 8, 6, 1}, {out.data, 8, 6, 1, Layout::u8_rgbx}).find("u8_rgbx has 3 channels") !=
+          std::string::npos);
 }
