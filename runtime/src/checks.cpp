@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "gpu/driver.h"
 #include "halmix/error.h"
 
 namespace halmix {
@@ -85,8 +86,9 @@ void check_image(std::string_view name, const ImageView& image, bool result) {
     check_strides(name, image);
 }
 
-const char* name_of(Memory memory) {
-    return memory == Memory::host ? "host" : memory == Memory::cuda ? "cuda" : "opencl";
+std::string_view name_of(Memory memory) {
+    const Driver* driver = find_driver(memory);
+    return driver == nullptr ? "host" : driver->name;
 }
 
 }  // namespace
@@ -146,9 +148,10 @@ void check_batch(std::span<const Plan> plans, const Batch& in, const MutableBatc
     auto check_memory = [&](const char* name, const void* data, Memory memory) {
         if (data == nullptr) refuse(name, "its data is null");
         if (memory != Memory::host && memory != of_target) {
-            refuse(name, std::string("its memory is ") + name_of(memory) + "; target " + std::string(target) +
-                             " takes host" +
-                             (of_target == Memory::host ? "" : std::string(" and ") + name_of(of_target)));
+            std::string problem = "its memory is ";
+            problem.append(name_of(memory)).append("; target ").append(target).append(" takes host");
+            if (of_target != Memory::host) problem.append(" and ").append(name_of(of_target));
+            refuse(name, problem);
         }
     };
     if (in.count < 1 || plans.size() % in.count != 0) {
@@ -172,8 +175,9 @@ void check_batch(std::span<const Plan> plans, const Batch& in, const MutableBatc
     std::size_t in_bytes = in.count * image_bytes(in.layout, in.width, in.height, in.channels);
     std::size_t out_bytes = plans.size() * image_bytes(out.layout, out.width, out.height, out.channels);
     bool disjoint = begins(in.data) + in_bytes <= begins(out.data) || begins(out.data) + out_bytes <= begins(in.data);
-    bool opaque = in.memory == Memory::opencl;  // a cl_mem is no address
-    if (in.memory == out.memory && (opaque ? in.data == out.data : !disjoint)) {
+    const Driver* driver = find_driver(in.memory);
+    const bool addresses = driver == nullptr || driver->addresses;
+    if (in.memory == out.memory && (addresses ? !disjoint : in.data == out.data)) {
         refuse("output batch", "it overlaps the input");
     }
     for (const Plan& plan : plans) check_plan(plan, in.width, in.height);

@@ -127,7 +127,8 @@ void Engine::run(std::span<const Task> tasks, const Options& options) const {
 BatchReport Engine::run(std::span<const Plan> plans, const Batch& in, const MutableBatch& out,
                         const Options& options) const {
     return guarded([&]() -> BatchReport {
-        check_batch(plans, in, out, options.normalization, gpu_ ? gpu_->device().memory : Memory::host, target_.name);
+        check_batch(plans, in, out, options.normalization, gpu_ ? gpu_->device().driver.memory : Memory::host,
+                    target_.name);
         if (plans.empty()) return {.passes = 0};
         if (gpu_) {
             std::vector<const Plan*> pointers;

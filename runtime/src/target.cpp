@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "catalogue.h"
-#include "gpu/device.h"
+#include "gpu/driver.h"
 #include "halmix/engine.h"
 #include "halmix/error.h"
 #include "plan/guard.h"
@@ -68,14 +68,14 @@ TargetInfo describe_gpu(std::size_t index) {
 }
 
 std::vector<TargetInfo> targets() {
-    return guarded([&] {
+    return guarded([] {
         std::vector<TargetInfo> all;
         for (std::size_t i = 0; i < cpu_rows.size(); i++) all.push_back(describe_cpu(i));
         for (std::size_t i = 0; i < gpu_rows.size(); i++) {
             TargetInfo& info = all.emplace_back(describe_gpu(i));
-            Devices devices = find_devices(gpu_rows[i].api);
-            info.available = !devices.names.empty();
-            info.devices = std::move(devices.names);
+            FoundDevices devices = driver(gpu_rows[i].api).find();
+            info.available = !devices.found.empty();
+            for (FoundDevice& device : devices.found) info.devices.push_back(std::move(device.name));
             info.problem = std::move(devices.problem);
         }
         return all;
@@ -93,8 +93,8 @@ Choice choose_target(std::string_view name, Memory data) {
             reason = "HALMIX_TARGET asks for it";
         }
     }
-    if (name == "auto" && data != Memory::host) {
-        name = data == Memory::cuda ? "cuda" : "opencl";
+    if (const Driver* driver = find_driver(data); name == "auto" && driver != nullptr) {
+        name = driver->name;
         reason = "it is where the data is";
     }
     if (name == "auto") {

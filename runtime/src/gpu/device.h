@@ -3,34 +3,27 @@
 #include <HalideRuntime.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "catalogue.h"
+#include "gpu/driver.h"
 #include "halide/buffer.h"
 #include "halide/context.h"
 #include "halmix/batch.h"
 
 namespace halmix {
 
-/// The devices of a driver.
-struct Devices {
-    std::vector<std::string> names;  ///< as the driver calls them
-    std::string problem;             ///< why there are none, if so
-};
-
-/// Looks for the driver and its devices. Loads the driver.
-Devices find_devices(DeviceApi api);
+/// Of an array, as pipelines index it.
+constexpr std::size_t most_bytes = std::numeric_limits<std::int32_t>::max();
 
 /// A GPU in use.
 struct Device {
-    DeviceApi api;
+    const Driver& driver;
     std::string name;  ///< "cuda:0 (NVIDIA H200)"
-    const halide_device_interface_t* interface;
-    Memory memory;  ///< what its pointers are
-    void* context;  ///< CUcontext or cl_context
-    void* stream;   ///< its own CUstream or cl_command_queue
+    Queue queue;       ///< its own
 };
 
 /// Opens a device, by its number or a part of its name, "" for the first; it stays open until the process ends. Throws
@@ -46,26 +39,24 @@ void wait(Context& context, const Device& device);
 /// Memory of a device as bytes; `context` is for that device, and outlives it.
 class DeviceMemory : public Buffer<1> {
  public:
-    explicit DeviceMemory(Context& context)
-        : Buffer<1>(nullptr, halide_type_of<std::uint8_t>(), {dimension(0, 1)}), context_(context) {}
+    DeviceMemory(const Device& owner, Context& context)
+        : Buffer<1>(nullptr, halide_type_of<std::uint8_t>(), {dimension(0, 1)}), owner_(owner), context_(context) {}
     ~DeviceMemory();
 
     /// Takes `size` bytes; what was there before is lost. Returns false if the device has no more. Throws Error.
-    [[nodiscard]] bool reserve(const Device& device, std::size_t size);
+    [[nodiscard]] bool reserve(std::size_t size);
     /// Takes memory that the caller has and keeps.
-    void wrap(const Device& device, const void* data, std::size_t size);
+    void wrap(const void* data, std::size_t size);
     void release();
 
     [[nodiscard]] std::size_t size() const { return dim[0].extent; }
     [[nodiscard]] Context& context() const { return context_; }
 
  private:
+    const Device& owner_;
     Context& context_;
     bool wrapped_ = false;
 };
-
-/// Gives back what pipelines have left of the device's memory for the next ones.
-void release_scratch(Context& context, const Device& device);
 
 void crop_device_memory(const DeviceMemory& memory, halide_buffer_t& crop);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -16,8 +15,7 @@ namespace halmix {
 
 namespace {
 
-constexpr std::size_t most_bytes = std::numeric_limits<std::int32_t>::max();  // of an array, as pipelines index it
-constexpr std::size_t most_items = 65535;                                     // blocks of a launch in one dimension
+constexpr std::size_t most_items = 65535;  // blocks of a launch in one dimension
 
 /// A launch of a pipeline for `count` items from `first` on.
 struct Launch {
@@ -89,10 +87,10 @@ struct GpuEngine::Workspace {
     const Device& device;
     const std::size_t gpu;
     Context context;
-    DeviceMemory input{context}, output{context};  ///< for what is in host memory
-    DeviceMemory unpacked{context};                ///< input in another layout
-    DeviceMemory slots{context};                   ///< images between pipelines
-    DeviceMemory parameters{context};
+    DeviceMemory input{device, context}, output{device, context};  ///< for what is in host memory
+    DeviceMemory unpacked{device, context};                        ///< input in another layout
+    DeviceMemory slots{device, context};                           ///< images between pipelines
+    DeviceMemory parameters{device, context};
 
     /// Where an item comes from.
     struct Origin {
@@ -116,7 +114,7 @@ struct GpuEngine::Workspace {
     };
 
     [[nodiscard]] bool reserve(const Needs& needs) {
-        auto has = [&](DeviceMemory& memory, std::size_t size) { return size == 0 || memory.reserve(device, size); };
+        auto has = [&](DeviceMemory& memory, std::size_t size) { return size == 0 || memory.reserve(size); };
         if (has(slots, needs.slots) && has(input, needs.input) && has(unpacked, needs.unpacked) &&
             has(output, needs.output)) {
             return true;
@@ -134,7 +132,7 @@ struct GpuEngine::Workspace {
     void upload(const void* from, std::size_t size, const DeviceMemory& to) {
         Buffer<1> host(from, byte_type, bytes(size));
         DeviceArray<1> part(to, 0, byte_type, bytes(size));
-        check(halide_buffer_copy(&context, &host, device.interface, &part), "upload");
+        check(halide_buffer_copy(&context, &host, device.driver.interface(), &part), "upload");
     }
 
     void download(const DeviceMemory& from, std::size_t offset, std::size_t size, void* to) {
@@ -146,7 +144,7 @@ struct GpuEngine::Workspace {
     void copy(const DeviceMemory& from, std::size_t from_offset, const DeviceMemory& to, std::size_t to_offset,
               std::size_t size) {
         DeviceArray<1> source(from, from_offset, byte_type, bytes(size)), part(to, to_offset, byte_type, bytes(size));
-        check(halide_buffer_copy(&context, &source, device.interface, &part), "copy");
+        check(halide_buffer_copy(&context, &source, device.driver.interface(), &part), "copy");
     }
 
     /// Has all items of a sequence pass through one pipeline if there is one and it saves more than it costs: it saves
@@ -280,7 +278,7 @@ struct GpuEngine::Workspace {
         const std::vector<std::uint8_t>& all = block.bytes();
         // Batches differ a little.
         constexpr std::size_t unit = std::size_t{1} << 16;
-        if (!parameters.reserve(device, (all.size() + unit - 1) / unit * unit))
+        if (!parameters.reserve((all.size() + unit - 1) / unit * unit))
             check(halide_error_code_out_of_memory, "parameters");
         upload(all.data(), all.size(), parameters);
     }
@@ -416,8 +414,7 @@ class GpuEngine::BatchRun {
                                      most_bytes / out_bytes_, most_bytes / in_bytes_, most_items / most_chains});
         for (; most != 0; most /= 2) {
             const std::size_t first_input = begin / views_, inputs = (begin + most - 1) / views_ - first_input + 1;
-            // OpenCL's memory can be handed to a pipeline from its beginning only.
-            const bool whole = most == plans_.size() || work_.device.api != DeviceApi::opencl;
+            const bool whole = most == plans_.size() || work_.device.driver.addresses;
             part_ = {begin,
                      most,
                      first_input,
@@ -488,10 +485,10 @@ class GpuEngine::BatchRun {
 
     /// The part of the caller's memory, or all of it where a device cannot take parts.
     void wrap(DeviceMemory& memory, const void* data, std::size_t total, std::size_t first, std::size_t bytes) const {
-        if (work_.device.api == DeviceApi::cuda) {
-            memory.wrap(work_.device, static_cast<const std::uint8_t*>(data) + first, bytes);
+        if (work_.device.driver.addresses) {
+            memory.wrap(static_cast<const std::uint8_t*>(data) + first, bytes);
         } else {
-            memory.wrap(work_.device, data, total);
+            memory.wrap(data, total);
         }
     }
 
@@ -509,7 +506,7 @@ class GpuEngine::BatchRun {
     Part part_{};
     Workspace::Offsets at_{};
     Workspace::MixOffsets at_mix_{};
-    DeviceMemory callers_in_{work_.context}, callers_out_{work_.context};
+    DeviceMemory callers_in_{work_.device, work_.context}, callers_out_{work_.device, work_.context};
 };
 
 GpuEngine::GpuEngine(std::size_t gpu, std::string_view which)
@@ -521,7 +518,7 @@ GpuEngine::~GpuEngine() {
     idle_.clear();
     Context context;
     set_device(context, device_, {});
-    release_scratch(context, device_);
+    device_.driver.release_scratch(context);
 }
 
 std::unique_ptr<GpuEngine::Workspace> GpuEngine::take_workspace(const Queue& queue) {
