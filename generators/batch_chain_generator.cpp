@@ -33,7 +33,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         const ScheduleParameters parameters = schedule_params.values(get_target());
         OpInput input{parameters};
         input.item = {n};
-        input.plain = true;
+        input.portable = true;
         input.width = src.dim(1).extent();
         input.height = src.dim(2).extent();
         input.channels = channels;

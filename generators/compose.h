@@ -9,6 +9,12 @@
 
 namespace halmix {
 
+/// Stops unless the op has named each update of a Func whose schedule asks for them by name.
+inline void check_names(const Halide::Func& f, const std::vector<Update>& updates) {
+    if (f.num_update_definitions() == static_cast<int>(updates.size())) return;
+    throw Halide::CompileError(f.name() + ": not all of its updates have a name");
+}
+
 /// Ops one after another, by their kinds, joined by '+'. `set_parameters(input, stage)` defines what each has for
 /// itself.
 template <typename SetParameters>
@@ -24,7 +30,12 @@ std::vector<ChainStage> compose(const std::string& sequence, OpInput input, cons
         set_parameters(input, stage);
         OpOutput op = kinds.at(name)(input);
         Func stored = op.image;
-        if (op.role == Role::warp) {
+        check_names(stored, op.updates);
+        for (const Support& support : op.support) {
+            if (support.role == Role::source || support.role == Role::reduction)
+                check_names(support.func, support.updates);
+        }
+        if (op.role == Role::affine) {
             Var c("c"), x("x"), y("y");
             PerImage by_pixels = input.func("stored");
             by_pixels(c, x, y) = PerImage(op.image, input.item)(c, x, y);

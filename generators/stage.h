@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -8,17 +9,13 @@
 
 namespace halmix {
 
-/// How a Func reads what it is made from: all that a schedule may know about it.
+/// How a Func reads what it is made from: all that a schedule may know about it, besides the names of its updates.
 enum class Role {
     // images; rows are read from the first to the last
     pixels,   ///< pixels of the same row
     bytes,    ///< the same byte
     lookup,   ///< the same pixel, through a table; on targets with an extern stage for it, that stage
     stencil,  ///< pixels close by
-    rows,     ///< pixels of one row, side by side; then two of each row and some rows once more
-    copy,     ///< groups of bytes of one row: of fill, then of the image
-    columns,  ///< pixels of one column, one after another; then two of each column and some columns once more
-    warp,     ///< pixels from anywhere, by tiles
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
@@ -26,26 +23,55 @@ enum class Role {
     value,      ///< one value, or one per channel
     table,      ///< (level) or (level, channel)
     line,       ///< (i): what the pixels of a row, a column or a group of columns share
-    row,        ///< (byte, y): the image by rows, padded, each read by one row of `rows`
     source,     ///< (byte, y) or (byte): the image by rows, padded, as stencils, columns and warps read it
-    windows,    ///< (byte, y): the result of `columns` by rows, padded
     partial,    ///< (byte, y): a part of a stencil that several of its pixels share
-    // of a warp, by tiles of pixels (i) that lie side by side
-    coordinate,   ///< (i, tile, y): where a pixel comes from, the same for its channels
-    gather,       ///< (i, tile, y): what a pixel takes from the source
-    tile_pixels,  ///< (i, tile, y): what comes of it
-    risk,         ///< (tile, y): whether some of its pixels must be computed once more
-    tile,         ///< (channel, i, tile, y): the result, of which some pixels are computed once more
+
+    // of one kind, which has a schedule of its own: an image, and what it is made from
+    shift,  ///< groups of bytes of one row: of fill, then of the image
+
+    shear_x,          ///< bytes of one row; then borders of each row and some rows once more
+    shear_x_row,      ///< (byte, y): the image by rows, padded, each read by one row of the result
+    shear_y,          ///< bytes of a row of its own; then borders of each column and some columns once more
+    shear_y_row,      ///< (byte, y): the result by rows, padded, from a few rows of the source
+    shear_fractions,  ///< (line): what all differences of levels say of the line
+
+    affine,             ///< pixels from anywhere, by tiles of pixels (i) that lie side by side
+    affine_coordinate,  ///< (i, tile, y): where a pixel comes from, the same for its channels
+    affine_gather,      ///< (i, tile, y): what a pixel takes from the source
+    affine_pixels,      ///< (i, tile, y): what comes of it
+    affine_doubt,       ///< (tile, y): whether some of its pixels must be computed once more
+    affine_tile,        ///< (channel, i, tile, y): the result, of which some pixels are computed once more
 };
+
+/// What an update of a Func is for, by which schedules know it.
+struct Update {
+    enum Name {
+        body,    ///< the most of it, in vectors
+        rest,    ///< what the vectors of the update before leave over
+        border,  ///< a few elements at the ends
+        repair,  ///< what is computed once more, exactly, in vectors
+        fill,    ///< a group of bytes from outside of the image
+        copy,    ///< a group of bytes of the image
+    } name;
+    Halide::Expr fast_path = {};  ///< a condition, if defined, under which it can be in vectors
+};
+
+/// The place among updates of the one of that name.
+inline int index_of(Update::Name name, const std::vector<Update>& updates) {
+    auto found = std::ranges::find(updates, name, &Update::name);
+    if (found == updates.end()) throw Halide::CompileError("a schedule asks for an update that the op has not named");
+    return static_cast<int>(found - updates.begin());
+}
 
 /// Updates over `width` x `height` elements: along rows in groups, for vectors, and then what these leave over, so that
 /// no vector needs a mask.
-template <typename Update>
-void update_in_groups(const Halide::Expr& width, const Halide::Expr& height, int group, const std::string& name,
-                      const Update& update) {
+template <typename Define>
+std::vector<Update> update_in_groups(const Halide::Expr& width, const Halide::Expr& height, int group,
+                                     const std::string& name, const Define& define) {
     Halide::Expr grouped = width / group * group;
-    update(Halide::RDom(0, grouped, 0, height, name));
-    update(Halide::RDom(grouped, width - grouped, 0, height, name + "_rest"));
+    define(Halide::RDom(0, grouped, 0, height, name));
+    define(Halide::RDom(grouped, width - grouped, 0, height, name + "_rest"));
+    return {{Update::body}, {Update::rest}};
 }
 
 /// A Func that has a value for each image of a batch, in pipelines that have batches. Ops write its other arguments
@@ -83,19 +109,17 @@ struct OpInput {
     std::string prefix;  ///< for names: Halide merges Funcs of one name silently
     std::string lookup;  ///< the extern stage that looks up tables on this target; empty if Halide is to
     std::vector<Halide::Expr> item = {};  ///< the coordinate of an image in a batch, if there is one
-    bool plain = false;  ///< each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick
+    bool portable = false;  ///< each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick
 
     /// A Func of this stage.
     [[nodiscard]] PerImage func(const std::string& name) const { return {Halide::Func(prefix + name), item}; }
 
     /// Updates over all pixels: see update_in_groups.
-    template <typename Update>
-    void update_over_pixels(int group, const Update& update) const {
-        if (plain) {
-            update(Halide::RDom(0, width, 0, height, prefix + "all"));
-        } else {
-            update_in_groups(width, height, group, prefix + "all", update);
-        }
+    template <typename Define>
+    std::vector<Update> update_over_pixels(int group, const Define& define) const {
+        if (!portable) return update_in_groups(width, height, group, prefix + "all", define);
+        define(Halide::RDom(0, width, 0, height, prefix + "all"));
+        return {{Update::body}};
     }
 };
 
@@ -103,7 +127,8 @@ struct OpInput {
 struct Support {
     Halide::Func func;
     Role role;
-    Halide::Expr extent = {};  ///< of its first dimension, from 0, where the op knows and Halide cannot
+    std::vector<Update> updates = {};  ///< of a source or reduction: as those of OpOutput
+    Halide::Expr extent = {};          ///< of its first dimension, from 0, where the op knows and Halide cannot
 };
 
 /// An op's result: a u8 image of the input's size, defined as the input is.
@@ -111,8 +136,8 @@ struct OpOutput {
     Halide::Func image;
     Role role;
     std::vector<Support> support = {};
-    int window = 0;  ///< bytes of a group, for `copy`, or that read the same few rows, for `columns`; pixels of a tile
-    Halide::Expr special = {};  ///< a condition, if defined, under which the result takes fewer operations
+    std::vector<Update> updates = {};  ///< of the image: a name for each, in the order of definition
+    Halide::Expr fast_path = {};       ///< a condition, if defined, under which the result takes fewer operations
 };
 
 /// An op in its place in a chain: `stored` is its result as an interleaved image in memory.

@@ -81,7 +81,9 @@ struct BorderedSource {
         return cast<int>((half >> (8 * (index % 4))) & 255);
     }
 
-    [[nodiscard]] Support support() const { return {bytes, Role::source, (in.height + 2) * pitch + 8}; }
+    [[nodiscard]] Support support() const {
+        return {bytes, Role::source, {{Update::body}, {Update::border}, {Update::border}}, (in.height + 2) * pitch + 8};
+    }
 
  private:
     const OpInput& in;
@@ -102,8 +104,8 @@ struct InsideExtent {
             return first ? select(rising, low, high) : select(rising, high, low);
         };
         auto reaches = [&](const Axis& axis, bool first) { return crossing(axis, y, bound(axis, first), in.width); };
-        begin(y) = unbounded(max(reaches(across, true), reaches(down, true)));
-        end(y) = unbounded(min(reaches(across, false), reaches(down, false)));
+        begin(y) = hide_bounds(max(reaches(across, true), reaches(down, true)));
+        end(y) = hide_bounds(min(reaches(across, false), reaches(down, false)));
     }
 
  private:
@@ -136,8 +138,8 @@ struct TileCoordinates {
         using namespace Halide;
         Var y("y"), t("t"), i("i");
         Expr column = across(t * tile, y) - Expr(0.5), row = down(t * tile, y) - Expr(0.5);
-        corner(y, t) = {unbounded(cast<int>(floor(column))), FixedPoint::rounded(column - floor(column)),
-                        unbounded(cast<int>(floor(row))), FixedPoint::rounded(row - floor(row))};
+        corner(y, t) = {hide_bounds(cast<int>(floor(column))), FixedPoint::rounded(column - floor(column)),
+                        hide_bounds(cast<int>(floor(row))), FixedPoint::rounded(row - floor(row))};
         away(i) = {FixedPoint::rounded(across.along_x * cast<double>(i)),
                    FixedPoint::rounded(down.along_x * cast<double>(i))};
     }
@@ -198,11 +200,11 @@ inline OpOutput affine(const OpInput& in) {
     Var c("c"), x("x"), y("y"), i("i"), t("t");
     Axis across{in.param(0), in.param(1), in.param(2), in.width},
         down{in.param(3), in.param(4), in.param(5), in.height};
-    if (in.plain) {
+    if (in.portable) {
         PerImage out = in.func("out");
         auto level = [&](const Expr& column, const Expr& row) { return in.image(c, column, row); };
         out(c, x, y) = exact_bilinear(across, down, x, y, level, in.fill(c));
-        return {out, Role::warp};
+        return {out, Role::affine};
     }
 
     BorderedSource source(in);
@@ -210,8 +212,8 @@ inline OpOutput affine(const OpInput& in) {
     TileCoordinates coordinates(in, across, down, tile);
 
     PerImage place = in.func("place"), words = in.func("words"), pixels = in.func("pixels"), out = in.func("out");
-    place(i, t, y) = unbounded(source.place(clamp(coordinates.whole(0, i, t, y), -1, in.width - 1),
-                                            clamp(coordinates.whole(1, i, t, y), -1, in.height - 1)));
+    place(i, t, y) = hide_bounds(source.place(clamp(coordinates.whole(0, i, t, y), -1, in.width - 1),
+                                              clamp(coordinates.whole(1, i, t, y), -1, in.height - 1)));
     words(i, t, y) = {source.word(place(i, t, y)), source.word(place(i, t, y) + source.pitch)};
     pixels(i, t, y) = Tuple(interpolate(words(i, t, y)[0], words(i, t, y)[1], coordinates.along(0, i, t, y),
                                         coordinates.along(1, i, t, y), in.channels));
@@ -234,18 +236,17 @@ inline OpOutput affine(const OpInput& in) {
     PerImage image = in.func("image");
     image(c, x, y) = out(c, x % tile, x / tile, y);
     return {image,
-            Role::warp,
+            Role::affine,
             {source.support(),
              {inside.begin, Role::line},
              {inside.end, Role::line},
              {coordinates.corner, Role::line},
              {coordinates.away, Role::line},
-             {place, Role::coordinate},
-             {words, Role::gather},
-             {pixels, Role::tile_pixels},
-             {repairs, Role::risk},
-             {out, Role::tile}},
-            tile};
+             {place, Role::affine_coordinate},
+             {words, Role::affine_gather},
+             {pixels, Role::affine_pixels},
+             {repairs, Role::affine_doubt},
+             {out, Role::affine_tile}}};
 }
 
 }  // namespace halmix

@@ -13,7 +13,7 @@ inline OpOutput autocontrast(const OpInput& in) {
     PerImage darkest = in.func("darkest"), lightest = in.func("lightest");
     darkest(c) = cast<uint8_t>(255);
     lightest(c) = cast<uint8_t>(0);
-    in.update_over_pixels(in.schedule["channel_reduction_group"], [&](const RDom& all) {
+    std::vector<Update> updates = in.update_over_pixels(in.schedule["channel_reduction_group"], [&](const RDom& all) {
         darkest(c) = min(darkest(c), in.image(c, all.x, all.y));
         lightest(c) = max(lightest(c), in.image(c, all.x, all.y));
     });
@@ -25,7 +25,8 @@ inline OpOutput autocontrast(const OpInput& in) {
     Expr stretched = clamp(cast<int>(cast<double>(level) * scale + offset), 0, 255);
     stretch(level, c) = cast<uint8_t>(select(high <= low, level, stretched));
 
-    return look_up(in, stretch, {{darkest, Role::reduction}, {lightest, Role::reduction}, {stretch, Role::table}});
+    return look_up(in, stretch,
+                   {{darkest, Role::reduction, updates}, {lightest, Role::reduction, updates}, {stretch, Role::table}});
 }
 
 }  // namespace halmix

@@ -10,7 +10,7 @@ namespace halmix {
 /// The result is the first level and a share of the difference. If p1 is not 0, 16-bit numbers give that share of all
 /// differences exactly: p2 whole ones and, in units of 2^-16, p3 if the difference is not negative or else p4.
 struct Blend {
-    explicit Blend(const OpInput& in) : param(in.param), plain(in.plain) {}
+    explicit Blend(const OpInput& in) : param(in.param), portable(in.portable) {}
 
     [[nodiscard]] Halide::Expr in_integers() const { return param(1) != Halide::Expr(0.0); }
 
@@ -22,12 +22,12 @@ struct Blend {
         Expr in_16_bits = cast<int16_t>(from) + difference * number(2) + part;
         Expr in_floats = cast<float>(from) + cast<float>(param(0)) * cast<float>(difference);
         Expr truncated = saturating_cast<uint8_t>(cast<int>(in_floats));
-        return plain ? truncated : select(in_integers(), saturating_cast<uint8_t>(in_16_bits), truncated);
+        return portable ? truncated : select(in_integers(), saturating_cast<uint8_t>(in_16_bits), truncated);
     }
 
  private:
     PerImage param;
-    bool plain;
+    bool portable;
 };
 
 /// Pillow's luminance of an RGB pixel, (19595 R + 38470 G + 7471 B + 2^15) / 2^16; a gray pixel is its own. By high and

@@ -10,7 +10,7 @@ inline OpOutput color(const OpInput& in) {
     PerImage out = in.func("out");
     Blend blend(in);
     out(c, x, y) = blend(luminance(in, x, y), in.image(c, x, y));
-    return {.image = out, .role = Role::pixels, .special = blend.in_integers()};
+    return {.image = out, .role = Role::pixels, .fast_path = blend.in_integers()};
 }
 
 }  // namespace halmix

@@ -11,8 +11,8 @@ inline OpOutput contrast(const OpInput& in) {
 
     PerImage sum = in.func("sum"), mean = in.func("mean");
     sum() = cast<uint64_t>(0);
-    in.update_over_pixels(in.schedule["reduction_group"],
-                          [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
+    std::vector<Update> updates = in.update_over_pixels(
+        in.schedule["reduction_group"], [&](const RDom& all) { sum() += cast<uint64_t>(luminance(in, all.x, all.y)); });
     Expr count = cast<uint64_t>(in.width) * cast<uint64_t>(in.height);
     mean() = cast<uint8_t>((2 * sum() + count) / (2 * count));
 
@@ -21,8 +21,8 @@ inline OpOutput contrast(const OpInput& in) {
     out(c, x, y) = blend(mean(), in.image(c, x, y));
     return {.image = out,
             .role = Role::bytes,
-            .support = {{sum, Role::reduction}, {mean, Role::value}},
-            .special = blend.in_integers()};
+            .support = {{sum, Role::reduction, updates}, {mean, Role::value}},
+            .fast_path = blend.in_integers()};
 }
 
 }  // namespace halmix

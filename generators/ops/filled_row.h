@@ -26,7 +26,7 @@ struct FilledRow {
         bytes(inner, y) = in.image(inner % in.channels, inner / in.channels, clamp(row, 0, in.height - 1));
     }
 
-    [[nodiscard]] std::vector<Support> support() const { return {{fill, Role::line}, {bytes, Role::row}}; }
+    [[nodiscard]] std::vector<Support> support() const { return {{fill, Role::line}, {bytes, Role::shear_x_row}}; }
 };
 
 }  // namespace halmix

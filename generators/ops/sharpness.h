@@ -13,7 +13,7 @@ inline OpOutput sharpness(const OpInput& in) {
     Blend blend(in);
     auto smooth = [](const Expr& sum) { return cast<uint8_t>((2 * sum + cast<uint16_t>(13)) / cast<uint16_t>(26)); };
     Expr outermost = y == 0 || y == in.height - 1;
-    if (in.plain) {
+    if (in.portable) {
         PerImage out = in.func("out");
         Expr sum = 4 * cast<uint16_t>(in.image(c, x, y));
         for (int dy = -1; dy <= 1; dy++) {
@@ -43,8 +43,9 @@ inline OpOutput sharpness(const OpInput& in) {
 
     return {.image = out,
             .role = Role::stencil,
-            .support = {{bytes, Role::source}, {column, Role::partial}},
-            .special = blend.in_integers()};
+            .support = {{bytes, Role::source, {{Update::body}}}, {column, Role::partial}},
+            .updates = {{Update::border}},
+            .fast_path = blend.in_integers()};
 }
 
 }  // namespace halmix

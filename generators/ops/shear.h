@@ -14,7 +14,7 @@ namespace halmix {
 /// denominators up to 255. These are at least 1 / (255 * 254) apart, more than 2^-16, so that there is a multiple of
 /// 2^-16 between them, which stands for f: a multiplication of 16 bits gives Pillow's level.
 ///
-/// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are `risky`.
+/// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are in doubt.
 struct Shear {
     static constexpr int border_ends = 2;
 
@@ -39,7 +39,7 @@ struct Shear {
         // Beyond the image on either side it does not matter how far.
         Expr size = cast<double>(extent + 1);
         Expr near = clamp(offset(line), -size, size);
-        whole(line) = unbounded(cast<int>(floor(near)));
+        whole(line) = hide_bounds(cast<int>(floor(near)));
         step(line) = cast<uint32_t>(cast<int64_t>((near - floor(near)) * Expr(4294967296.0)));
 
         RDom difference(1, 255, in.prefix + "difference");
@@ -52,11 +52,11 @@ struct Shear {
         multiplier(line) = high + cast<uint16_t>(fractions(line)[0] != 0);
     }
 
-    [[nodiscard]] Halide::Expr risky(const Halide::Expr& line) const {
+    [[nodiscard]] Halide::Expr in_doubt(const Halide::Expr& line) const {
         return fractions(line)[1] <= Halide::cast<uint16_t>(1);
     }
 
-    /// The level between two neighbours on a line that is not risky.
+    /// The level between two neighbours on a line that is not in doubt.
     static Halide::Expr level(const Halide::Expr& near, const Halide::Expr& far, const Halide::Expr& multiplier) {
         using namespace Halide;
         Expr difference = cast<int16_t>(far) - cast<int16_t>(near), factor = reinterpret<int16_t>(multiplier);
@@ -96,7 +96,7 @@ struct Shear {
         return {{offset, Role::line},
                 {whole, Role::line},
                 {step, Role::line},
-                {fractions, Role::line},
+                {fractions, Role::shear_fractions},
                 {multiplier, Role::line}};
     }
 

@@ -12,9 +12,9 @@ inline OpOutput shear_x(const OpInput& in) {
     Shear shear(in, in.width);
     auto source = [&](const Expr& column) { return in.image(c, column, y); };
     PerImage out = in.func("out");
-    if (in.plain) {
+    if (in.portable) {
         out(c, x, y) = shear.exact_level(x, y, source, in.fill(c));
-        return {out, Role::rows};
+        return {out, Role::shear_x};
     }
 
     FilledRow row(in, y);
@@ -27,14 +27,14 @@ inline OpOutput shear_x(const OpInput& in) {
     border = clamp(border, 0, in.width - 1);
     out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(end), y), in.fill(c));
 
-    update_in_groups(in.width, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom again) {
-        again.where(shear.risky(y));
-        out(c, again.x, y) = shear.exact_level(again.x, y, source, in.fill(c));
+    update_in_groups(in.width, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom repair) {
+        repair.where(shear.in_doubt(y));
+        out(c, repair.x, y) = shear.exact_level(repair.x, y, source, in.fill(c));
     });
 
     std::vector<Support> support = row.support(), of_lines = shear.support();
     support.insert(support.end(), of_lines.begin(), of_lines.end());
-    return {out, Role::rows, support};
+    return {out, Role::shear_x, support, {{Update::border}, {Update::repair}, {Update::rest}}};
 }
 
 }  // namespace halmix

@@ -17,11 +17,11 @@ inline OpOutput shear_y(const OpInput& in) {
     const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a group to its last
     Var c("c"), x("x"), y("y"), byte("byte"), i("i");
     Shear shear(in, in.height);
-    if (in.plain) {
+    if (in.portable) {
         PerImage out = in.func("out");
         auto source = [&](const Expr& row) { return in.image(c, x, row); };
         out(c, x, y) = shear.exact_level(y, x, source, in.fill(c));
-        return {out, Role::columns};
+        return {out, Role::shear_y};
     }
     Expr steep = abs(in.param(0)) * Expr(double(reach)) >= Expr(double(spread));
 
@@ -29,7 +29,7 @@ inline OpOutput shear_y(const OpInput& in) {
     PerImage multiplier = in.func("byte_multiplier"), base = in.func("base"), rise = in.func("rise");
     auto whole = [&](const Expr& at) { return shear.whole(at / in.channels); };
     multiplier(byte) = shear.multiplier(byte / in.channels);
-    base(i) = unbounded(min(whole(i * group), whole(i * group + group - 1)));
+    base(i) = hide_bounds(min(whole(i * group), whole(i * group + group - 1)));
     rise(byte) = cast<uint8_t>(whole(byte) - base(byte / group));
 
     // Rows of bytes with rows of fill above and below, so that what lies outside comes out as fill by itself.
@@ -59,9 +59,9 @@ inline OpOutput shear_y(const OpInput& in) {
     out(c, x, border) = select(shear.inside(border, x), bytes(at, shear.edge(end)), in.fill(c));
 
     auto source = [&](const Expr& row) { return bytes(at, row); };
-    update_in_groups(in.height, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom again) {
-        again.where(steep || shear.risky(x));
-        out(c, x, again.x) = shear.exact_level(again.x, x, source, in.fill(c));
+    update_in_groups(in.height, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom repair) {
+        repair.where(steep || shear.in_doubt(x));
+        out(c, x, repair.x) = shear.exact_level(repair.x, x, source, in.fill(c));
     });
 
     std::vector<Support> support = shear.support();
@@ -69,9 +69,9 @@ inline OpOutput shear_y(const OpInput& in) {
                                    {base, Role::line},
                                    {rise, Role::line},
                                    {fill, Role::line},
-                                   {bytes, Role::source},
-                                   {moved, Role::windows}});
-    return {out, Role::columns, support, group};
+                                   {bytes, Role::source, {{Update::body}}},
+                                   {moved, Role::shear_y_row}});
+    return {out, Role::shear_y, support, {{Update::border}, {Update::repair}, {Update::rest}}};
 }
 
 }  // namespace halmix

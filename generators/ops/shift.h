@@ -15,11 +15,11 @@ inline OpOutput shift(const OpInput& in) {
     PerImage out = in.func("out");
     Expr right = clamp(cast<int>(in.param(0)), -in.width, in.width), row = y + cast<int>(in.param(1));
     Expr has_source = row >= 0 && row < in.height;
-    if (in.plain) {
+    if (in.portable) {
         Expr inside = x + right >= 0 && x + right < in.width && has_source;
         Expr level = in.image(c, clamp(x + right, 0, in.width - 1), clamp(row, 0, in.height - 1));
         out(c, x, y) = select(inside, level, in.fill(c));
-        return {out, Role::rows};
+        return {out, Role::shift};
     }
 
     PerImage fill = fill_by_bytes(in);
@@ -42,7 +42,7 @@ inline OpOutput shift(const OpInput& in) {
     Expr to = byte(inside, 0, copied) + select(right < 0, -right, 0) * in.channels;
     out(to % in.channels, to / in.channels, y) =
         in.image(from % in.channels, from / in.channels, clamp(row, 0, in.height - 1));
-    return {out, Role::copy, {{fill, Role::line}}, group, copied >= group};
+    return {out, Role::shift, {{fill, Role::line}}, {{Update::fill, all >= group}, {Update::copy, copied >= group}}};
 }
 
 }  // namespace halmix

@@ -8,8 +8,9 @@ namespace halmix {
 
 inline Halide::Expr centre(const Halide::Expr& pixel) { return Halide::cast<double>(pixel) + Halide::Expr(0.5); }
 
-/// An index to be stored. Halide clamps each use of a stored index that it can bound, which costs more than the use.
-inline Halide::Expr unbounded(const Halide::Expr& index) {
+/// An index to be stored, of which Halide is not to know bounds: it clamps each use of a stored index that it can
+/// bound, which costs more than the use.
+inline Halide::Expr hide_bounds(const Halide::Expr& index) {
     return Halide::reinterpret<int32_t>(Halide::cast<uint32_t>(index));
 }
 
