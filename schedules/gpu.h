@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "generators/stage.h"
+#include "schedules/stage.h"
 
 namespace halmix {
 

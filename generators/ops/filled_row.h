@@ -1,6 +1,6 @@
 #pragma once
 
-#include "generators/stage.h"
+#include "schedules/stage.h"
 
 namespace halmix {
 
