@@ -13,6 +13,8 @@
 
 namespace halmix {
 
+class GpuWorkspace;
+
 /// Runs plans on a GPU, many images at a time: all that are to pass through one pipeline next do so in one go.
 class GpuEngine {
  public:
@@ -28,17 +30,14 @@ class GpuEngine {
     BatchReport run(std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
                     const Options& options);
 
-    struct Workspace;
-    class BatchRun;
-
  private:
     std::size_t gpu_;
     const Device& device_;
     std::mutex mutex_;
-    std::multimap<void*, std::unique_ptr<Workspace>> idle_;  ///< by the stream whose work they hold
+    std::multimap<void*, std::unique_ptr<GpuWorkspace>> idle_;  ///< by the stream whose work they hold
 
-    std::unique_ptr<Workspace> take_workspace(const Queue& queue);
-    void give_back(std::unique_ptr<Workspace> workspace, const Queue& queue);
+    std::unique_ptr<GpuWorkspace> take_workspace(const Queue& queue);
+    void give_back(std::unique_ptr<GpuWorkspace> workspace, const Queue& queue);
 };
 
 }  // namespace halmix

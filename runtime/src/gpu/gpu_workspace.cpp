@@ -1,0 +1,106 @@
+#include "gpu/gpu_workspace.h"
+
+#include <string>
+#include <tuple>
+
+namespace halmix {
+
+namespace {
+
+const halide_type_t byte_type = halide_type_of<std::uint8_t>();
+
+Shape<1> row(std::size_t count) { return {dimension(static_cast<std::ptrdiff_t>(count), 1)}; }
+
+Shape<2> rows(std::size_t columns, std::size_t count) {
+    auto row = static_cast<std::ptrdiff_t>(columns);
+    return {dimension(row, 1), dimension(static_cast<std::ptrdiff_t>(count), row)};
+}
+
+}  // namespace
+
+bool GpuWorkspace::reserve(const Needs& needs) {
+    auto has = [](DeviceMemory& memory, std::size_t size) { return size == 0 || memory.reserve(size); };
+    if (has(slots, needs.slots) && has(input, needs.input) && has(unpacked, needs.unpacked) &&
+        has(output, needs.output)) {
+        return true;
+    }
+    for (DeviceMemory* memory : {&slots, &input, &unpacked, &output, &parameters_}) memory->release();
+    return false;
+}
+
+void GpuWorkspace::check(int status, std::string_view what) const {
+    if (status != 0) halmix::check(status, context, std::string(device.name).append(": ").append(what));
+}
+
+void GpuWorkspace::upload(const void* from, std::size_t size, const DeviceMemory& to) {
+    Buffer<1> host(from, byte_type, row(size));
+    DeviceArray<1> part(to, 0, byte_type, row(size));
+    check(halide_buffer_copy(&context, &host, device.driver.interface(), &part), "upload");
+}
+
+void GpuWorkspace::download(const DeviceMemory& from, std::size_t offset, std::size_t size, void* to) {
+    Buffer<1> host(to, byte_type, row(size));
+    DeviceArray<1> part(from, offset, byte_type, row(size));
+    check(halide_buffer_copy(&context, &part, nullptr, &host), "download");
+}
+
+void GpuWorkspace::copy(const DeviceMemory& from, std::size_t from_offset, const DeviceMemory& to,
+                        std::size_t to_offset, std::size_t size) {
+    DeviceArray<1> source(from, from_offset, byte_type, row(size)), part(to, to_offset, byte_type, row(size));
+    check(halide_buffer_copy(&context, &source, device.driver.interface(), &part), "copy");
+}
+
+void GpuWorkspace::upload_parameters(const std::vector<std::uint8_t>& elements) {
+    block_.clear();
+    at_ = {.places = block_.add(launches.places),
+           .fills = block_.add(launches.fills),
+           .params = block_.add(launches.params),
+           .tables = block_.add(launches.tables),
+           .mix_places = block_.add(launches.mix_places),
+           .mix_weights = block_.add(launches.mix_weights),
+           .elements = block_.add(elements)};
+    // Batches differ a little.
+    constexpr std::size_t unit = std::size_t{1} << 16;
+    const std::size_t size = block_.bytes().size();
+    if (!parameters_.reserve((size + unit - 1) / unit * unit)) check(halide_error_code_out_of_memory, "parameters");
+    upload(block_.bytes().data(), size, parameters_);
+}
+
+void GpuWorkspace::unpack(const Part& part, const DeviceMemory& from, Layout layout) {
+    DeviceArray<4> images(from, 0, byte_type, part.size.shape(part.images(), layout));
+    DeviceArray<4> results(unpacked, 0, byte_type, part.size.shape(part.images(), Layout::u8_hwc));
+    BatchUnpackFunction function = of_layout(gpu_rows[gpu_].unpacks, part, layout);
+    check(function(&context, &images, &results), "unpack");
+}
+
+void GpuWorkspace::compute_chains(const Part& part, const DeviceMemory& source) {
+    DeviceArray<4> input_images(source, 0, byte_type, part.size.shape(part.images(), Layout::u8_hwc));
+    DeviceArray<4> images(slots, 0, byte_type, part.size.shape(part.slots(), Layout::u8_hwc));
+    DeviceArray<4> results(slots, 0, byte_type, part.size.shape(part.slots(), Layout::u8_hwc));
+    DeviceArray<2> places(parameters_, at_.places, halide_type_of<std::int32_t>(), rows(2, launches.fills.size()));
+    DeviceArray<1> fills(parameters_, at_.fills, halide_type_of<std::uint32_t>(), row(launches.fills.size()));
+    DeviceArray<2> params(parameters_, at_.params, halide_type_of<double>(),
+                          rows(std::tuple_size_v<Params>, launches.params.size()));
+    DeviceArray<2> tables(parameters_, at_.tables, byte_type, rows(std::tuple_size_v<Table>, launches.tables.size()));
+    for (const Launch& launch : launches.in_order) {
+        const int status = launch.pipeline->batch_functions[gpu_](&context, launch.from_input ? &input_images : &images,
+                                                                  &places, &fills, &params, &tables, launch.first,
+                                                                  launch.first_stage, launch.count, &results);
+        check(status, launch.pipeline->name);
+    }
+}
+
+void GpuWorkspace::mix(const Part& part, const DeviceMemory& source, const DeviceMemory& results, Layout layout) {
+    const halide_type_t bits(halide_type_uint, static_cast<std::uint8_t>(8 * element_bytes(layout)));
+    const std::size_t count = part.plans.size();
+    DeviceArray<4> originals(source, 0, byte_type, part.size.shape(part.images(), Layout::u8_hwc));
+    DeviceArray<4> chains(slots, 0, byte_type, part.size.shape(part.slots(), Layout::u8_hwc));
+    DeviceArray<2> places(parameters_, at_.mix_places, halide_type_of<std::int32_t>(), rows(part.chains + 1, count));
+    DeviceArray<2> weights(parameters_, at_.mix_weights, halide_type_of<float>(), rows(part.chains + 1, count));
+    DeviceArray<2> elements(parameters_, at_.elements, bits, rows(256, part.size.channels));
+    DeviceArray<4> mixed(results, 0, bits, part.size.shape(count, layout));
+    BatchMixFunction function = of_layout(gpu_rows[gpu_].mixes, part, layout);
+    check(function(&context, &originals, &chains, &places, &weights, &elements, &mixed), "mix");
+}
+
+}  // namespace halmix

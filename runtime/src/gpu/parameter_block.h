@@ -1,0 +1,31 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace halmix {
+
+/// Arrays on their way to a device: one block, uploaded in one go.
+class ParameterBlock {
+ public:
+    /// Adds an array and returns where it lies.
+    template <typename T>
+    std::size_t add(const std::vector<T>& array) {
+        // Parts of a cl_mem begin where the device allows it: at multiples of 512 bytes on all that are known.
+        constexpr std::size_t alignment = 512;
+        std::size_t offset = bytes_.size(), size = array.size() * sizeof(T);
+        bytes_.resize(offset + (std::max<std::size_t>(size, 1) + alignment - 1) / alignment * alignment);
+        if (size != 0) std::memcpy(bytes_.data() + offset, array.data(), size);
+        return offset;
+    }
+    void clear() { bytes_.clear(); }
+    [[nodiscard]] const std::vector<std::uint8_t>& bytes() const { return bytes_; }
+
+ private:
+    std::vector<std::uint8_t> bytes_;
+};
+
+}  // namespace halmix
