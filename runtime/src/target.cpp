@@ -64,7 +64,7 @@ TargetInfo describe_cpu(std::size_t index) {
 TargetInfo describe_gpu(std::size_t index) {
     auto count = std::ranges::count_if(pipeline_rows,
                                        [&](const PipelineRow& row) { return row.batch_functions[index] != nullptr; });
-    return {gpu_rows[index].name, gpu_rows[index].needs, false, static_cast<int>(count)};
+    return {gpu_row(index).name, gpu_row(index).needs, false, static_cast<int>(count)};
 }
 
 std::vector<TargetInfo> targets() {
@@ -73,7 +73,7 @@ std::vector<TargetInfo> targets() {
         for (std::size_t i = 0; i < cpu_rows.size(); i++) all.push_back(describe_cpu(i));
         for (std::size_t i = 0; i < gpu_rows.size(); i++) {
             TargetInfo& info = all.emplace_back(describe_gpu(i));
-            FoundDevices devices = driver(gpu_rows[i].api).find();
+            FoundDevices devices = driver(gpu_row(i).api).find();
             info.available = !devices.found.empty();
             for (FoundDevice& device : devices.found) info.devices.push_back(std::move(device.name));
             info.problem = std::move(devices.problem);

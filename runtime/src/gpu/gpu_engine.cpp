@@ -164,7 +164,7 @@ class BatchRun {
 }  // namespace
 
 GpuEngine::GpuEngine(std::size_t gpu, std::string_view which)
-    : gpu_(gpu), device_(open_device(gpu_rows[gpu].api, which)) {}
+    : gpu_(gpu), device_(open_device(gpu_row(gpu).api, which)) {}
 
 GpuEngine::~GpuEngine() {
     // The callers' queues may be gone.

@@ -69,7 +69,7 @@ void GpuWorkspace::upload_parameters(const std::vector<std::uint8_t>& elements) 
 void GpuWorkspace::unpack(const Part& part, const DeviceMemory& from, Layout layout) {
     DeviceArray<4> images(from, 0, byte_type, part.size.shape(part.images(), layout));
     DeviceArray<4> results(unpacked, 0, byte_type, part.size.shape(part.images(), Layout::u8_hwc));
-    BatchUnpackFunction function = of_layout(gpu_rows[gpu_].unpacks, part, layout);
+    BatchUnpackFunction function = of_layout(gpu_row(gpu_).unpacks, part, layout);
     check(function(&context, &images, &results), "unpack");
 }
 
@@ -99,7 +99,7 @@ void GpuWorkspace::mix(const Part& part, const DeviceMemory& source, const Devic
     DeviceArray<2> weights(parameters_, at_.mix_weights, halide_type_of<float>(), rows(part.chains + 1, count));
     DeviceArray<2> elements(parameters_, at_.elements, bits, rows(256, part.size.channels));
     DeviceArray<4> mixed(results, 0, bits, part.size.shape(count, layout));
-    BatchMixFunction function = of_layout(gpu_rows[gpu_].mixes, part, layout);
+    BatchMixFunction function = of_layout(gpu_row(gpu_).mixes, part, layout);
     check(function(&context, &originals, &chains, &places, &weights, &elements, &mixed), "mix");
 }
 
