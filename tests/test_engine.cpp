@@ -270,12 +270,12 @@ TEST_CASE("long rows and columns equal the reference") {
         for (int channels : {1, 3}) {
             reference::Image in = make(Content::noise, width, height, channels), out = in;
             for (const OpInfo& op : halmix::ops()) {
-                double value = op.type == ValueType::none ? 0 : op.op == Op::rotate ? 90 : op.max >= 1000 ? 1.5 : 3;
-                if (op.op == Op::translate_x || op.op == Op::translate_y) value = -7;
-                std::vector<OpCall> ops = {{op.op, value}};
-                engine.apply(ops, {}, view(std::as_const(in)), view(out));
-                INFO(op.name << " on " << width << "x" << height << "x" << channels);
-                CHECK((out == reference::apply(ops[0], {}, in)));
+                for (double value : op.examples) {
+                    std::vector<OpCall> ops = {{op.op, value}};
+                    engine.apply(ops, {}, view(std::as_const(in)), view(out));
+                    INFO(op.name << "=" << value << " on " << width << "x" << height << "x" << channels);
+                    CHECK((out == reference::apply(ops[0], {}, in)));
+                }
             }
         }
     }

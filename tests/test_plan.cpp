@@ -89,7 +89,7 @@ Plan random_plan(Random& random) {
         chain.weight = random_share(random) / static_cast<float>(plan.chains.size());
         chain.ops.resize(below(random, max_depth + 1));
         for (OpCall& call : chain.ops) {
-            const OpInfo& row = ops()[below(random, op_count)];
+            const OpInfo& row = ops()[below(random, ops().size())];
             call = {row.op, random_value(random, row)};
         }
     }
@@ -106,7 +106,6 @@ Plan small_plan() {
 }  // namespace
 
 TEST_CASE("the op table", "[op]") {
-    REQUIRE(ops().size() == op_count);
     for (const OpInfo& row : ops()) {
         INFO(row.name);
         CHECK(&info(row.op) == &row);
@@ -116,6 +115,7 @@ TEST_CASE("the op table", "[op]") {
         CHECK(one_line(row.about));
         CHECK_NOTHROW(validate(OpCall{row.op, row.min}));
         CHECK_NOTHROW(validate(OpCall{row.op, row.max}));
+        for (const double value : row.examples) CHECK_NOTHROW(validate(OpCall{row.op, value}));
         CHECK_THROWS_AS(validate(OpCall{row.op, std::nextafter(row.min, -inf)}), Error);
         CHECK_THROWS_AS(validate(OpCall{row.op, std::nextafter(row.max, inf)}), Error);
         for (const double value : {not_a_number, inf, -inf}) CHECK_THROWS_AS(validate(OpCall{row.op, value}), Error);
@@ -135,13 +135,13 @@ TEST_CASE("complaints about ops", "[op]") {
     CHECK(of({Op::rotate, not_a_number}) == "nan for rotate; allowed are numbers -360..360");
     CHECK(of({Op::translate_x, 3e9}) == "3e+09 for translate_x; allowed are whole numbers -2147483647..2147483647");
     CHECK(of({Op::equalize, 1}) == "1 for equalize; it takes no value, so allowed is 0");
-    CHECK(of({static_cast<Op>(13), 0}) == "op number 13 does not exist; allowed are 0..12");
+    CHECK(of({static_cast<Op>(200), 0}) ==
+          "op number 200 does not exist; allowed are 0.." + std::to_string(ops().size() - 1));
     const auto named = [](std::string_view name) {
         return complaint(Status::invalid_argument, [&] { return parse_op(name); });
     };
-    const std::string allowed =
-        " is not an op; allowed are autocontrast, equalize, posterize, rotate, solarize, shear_x, shear_y, "
-        "translate_x, translate_y, color, contrast, brightness, sharpness";
+    std::string allowed = " is not an op; allowed are ";
+    for (const OpInfo& row : ops()) allowed += (row.op == Op{} ? "" : ", ") + std::string(row.name);
     CHECK(named("Rotate") == "'Rotate'" + allowed);
     CHECK(named("") == "''" + allowed);
     CHECK(named("a\n\xff") == "'a\\x0a\\xff'" + allowed);

@@ -1,7 +1,6 @@
 #include "halmix/engine.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -157,13 +156,12 @@ BatchReport Engine::run(std::span<const Plan> plans, const Batch& in, const Muta
 void Engine::warm_up(int count, int width, int height, int channels, int chains, const Queue& queue) const {
     if (!gpu_) return;
     guarded([&] {
-        constexpr std::array<double, op_count> values = {0, 0, 4, 10, 128, 0.1, 0.1, 3, 3, 1.5, 1.5, 1.5, 1.5};
         std::vector<std::uint8_t> image(std::size_t(width) * height * channels * count), result(4 * image.size());
         // As many steps and tables as a plan of depth 3 can have.
         const Chain chain{0, {{Op::posterize, 4}, {Op::sharpness, 1.5}, {Op::solarize, 128}}};
         std::vector<Plan> plans(count, {width, height, 0.5F, {}, std::vector<Chain>(chains, chain)});
-        for (const OpInfo& info : ops()) {
-            OpCall call{info.op, values[static_cast<std::size_t>(info.op)]};
+        for (const OpInfo& op : ops()) {
+            const OpCall call{op.op, op.examples[0]};
             apply({&call, 1}, {}, {image.data(), width, height, channels}, {result.data(), width, height, channels});
         }
         for (Layout layout : {Layout::u8_hwc, Layout::f16_chw, Layout::f32_chw}) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstddef>
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -8,7 +8,7 @@
 
 namespace halmix {
 
-/// The 13 augmentations, in Composer's order.
+/// The augmentations: Composer's 13, in its order.
 enum class Op : unsigned char {
     autocontrast,
     equalize,
@@ -25,23 +25,24 @@ enum class Op : unsigned char {
     sharpness,
 };
 
-inline constexpr std::size_t op_count = 13;
-
 /// What an op's value may be.
 enum class ValueType : unsigned char { none, integer, real };
 
-/// One row per op: everything a user interface needs to know about it.
+/// One row per op: everything that must be known of it but what it computes.
 struct OpInfo {
     Op op;
     std::string_view name;  ///< as in plans, on the command line and in Composer
     ValueType type;
-    double min, max;         ///< the allowed values, both included
+    double min, max;  ///< the allowed values, both included
+    /// Values to try the op with, none of which leaves images as they are: two usual ones, of either direction where
+    /// there are two, and special cases. Zeros where there is no value.
+    std::array<double, 4> examples;
     std::string_view unit;   ///< "degrees", "pixels", ...; empty where there is no value
     std::string_view about;  ///< one line for a help page
 };
 
 /// All ops, indexed by `Op`.
-[[nodiscard]] HALMIX_API std::span<const OpInfo, op_count> ops() noexcept;
+[[nodiscard]] HALMIX_API std::span<const OpInfo> ops() noexcept;
 [[nodiscard]] HALMIX_API const OpInfo& info(Op op) noexcept;
 
 /// The op of exactly this name; throws Error(invalid_argument), listing the names there are.
