@@ -153,40 +153,50 @@ enum class ValueLaw : unsigned char {
     factor,        ///< see FactorLaw; a symmetric one above 1 is multiplied by the parameter
 };
 
+/// Which of Composer's sets an op is in. They are what they are: an op that Composer lacks is in none, or every plan
+/// ever drawn from them would be another.
+enum class Sets : unsigned char {
+    none,
+    safe,      ///< all, safe and original
+    not_safe,  ///< all and original; in the latter with FactorLaw::original
+};
+
 struct ValueRow {
     Op op;
     ValueLaw law;
-    double parameter;
+    double parameter = 0;
+    Sets sets = Sets::none;
 };
 
-/// Source: Composer's augmentation_primitives.
-constexpr std::array<ValueRow, op_count> value_table{{
-    {Op::autocontrast, ValueLaw::none, 0},
-    {Op::equalize, ValueLaw::none, 0},
-    {Op::posterize, ValueLaw::remainder, 4},
-    {Op::rotate, ValueLaw::signed_whole, 30},
-    {Op::solarize, ValueLaw::remainder, 256},
-    {Op::shear_x, ValueLaw::signed_real, 0.3},
-    {Op::shear_y, ValueLaw::signed_real, 0.3},
-    {Op::translate_x, ValueLaw::shift_x, 3},
-    {Op::translate_y, ValueLaw::shift_y, 3},
-    {Op::color, ValueLaw::factor, 1},
-    {Op::contrast, ValueLaw::factor, 1},
-    {Op::brightness, ValueLaw::factor, 0.75},
-    {Op::sharpness, ValueLaw::factor, 1},
-}};
+/// A row for each op that draws a value or is in a set. Source: Composer's augmentation_primitives and
+/// augmentation_sets.
+constexpr auto value_table = std::to_array<ValueRow>({
+    {Op::autocontrast, ValueLaw::none, 0, Sets::safe},
+    {Op::equalize, ValueLaw::none, 0, Sets::safe},
+    {Op::posterize, ValueLaw::remainder, 4, Sets::safe},
+    {Op::rotate, ValueLaw::signed_whole, 30, Sets::safe},
+    {Op::solarize, ValueLaw::remainder, 256, Sets::safe},
+    {Op::shear_x, ValueLaw::signed_real, 0.3, Sets::safe},
+    {Op::shear_y, ValueLaw::signed_real, 0.3, Sets::safe},
+    {Op::translate_x, ValueLaw::shift_x, 3, Sets::safe},
+    {Op::translate_y, ValueLaw::shift_y, 3, Sets::safe},
+    {Op::color, ValueLaw::factor, 1, Sets::not_safe},
+    {Op::contrast, ValueLaw::factor, 1, Sets::not_safe},
+    {Op::brightness, ValueLaw::factor, 0.75, Sets::not_safe},
+    {Op::sharpness, ValueLaw::factor, 1, Sets::not_safe},
+});
 
-static_assert([] {
-    for (std::size_t i = 0; i < op_count; ++i) {
-        if (value_table[i].op != static_cast<Op>(i)) return false;
-    }
-    return true;
-}());
+/// The rows by op; an op without one draws nothing.
+constexpr auto value_rows = [] {
+    std::array<ValueRow, 256> rows{};
+    for (const ValueRow& row : value_table) rows[static_cast<std::size_t>(row.op)] = row;
+    return rows;
+}();
 
-const ValueRow& value_row(Op op) { return value_table[static_cast<std::size_t>(op)]; }
+const ValueRow& value_row(Op op) { return value_rows[static_cast<std::size_t>(op)]; }
 
 double draw_value(Stream& stream, const OpChoice& choice, double severity, int width, int height) {
-    const auto [op, law, parameter] = value_row(choice.op);
+    const auto [op, law, parameter, sets] = value_row(choice.op);
     const auto magnitude = [&](double maximum) { return stream.uniform(0.1, severity) * maximum / 10; };
     const auto either_sign = [&](double value) {
         return stream.uniform() > 0.5 ? 0 - value : value;  // not -value: there is no -0
@@ -237,9 +247,13 @@ const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices) {
 void check_choices(std::span<const OpChoice> choices) {
     if (choices.empty()) refuse("ops: empty; at least one op is needed");
     for (const OpChoice& choice : choices) {
-        if (static_cast<std::size_t>(choice.op) >= op_count) refuse("ops: an op that does not exist");
+        if (static_cast<std::size_t>(choice.op) >= ops().size()) refuse("ops: an op that does not exist");
+        const OpInfo& op = info(choice.op);
+        if (op.type != ValueType::none && value_row(op.op).law == ValueLaw::none) {
+            refuse("ops: " + std::string(op.name) + " cannot be drawn: there is no law for its value");
+        }
         if (choice.weight >= 0 && choice.weight <= std::numeric_limits<double>::max()) continue;
-        refuse("ops: weight " + text::number(choice.weight) + " for " + std::string(info(choice.op).name) +
+        refuse("ops: weight " + text::number(choice.weight) + " for " + std::string(op.name) +
                "; allowed are finite numbers from 0 up");
     }
     const double total = total_weight(choices);
@@ -255,15 +269,14 @@ struct Term {
 
 std::vector<Term> vocabulary() {
     std::vector<Term> terms{{"all", {}}, {"safe", {}}, {"original", {}}};
-    // Composer's sets are what they are: an op that it lacks would join them only by a change here.
-    static_assert(op_count == 13);
     for (const OpInfo& row : ops()) {
-        const bool has_factor = value_row(row.op).law == ValueLaw::factor;
+        const auto [op, law, parameter, sets] = value_row(row.op);
+        const bool has_factor = law == ValueLaw::factor;
         const OpChoice symmetric{.op = row.op};
         const OpChoice original{.op = row.op, .law = has_factor ? FactorLaw::original : FactorLaw::symmetric};
-        terms[0].choices.push_back(symmetric);
-        if (!has_factor) terms[1].choices.push_back(symmetric);
-        terms[2].choices.push_back(original);
+        if (sets != Sets::none) terms[0].choices.push_back(symmetric);
+        if (sets == Sets::safe) terms[1].choices.push_back(symmetric);
+        if (sets != Sets::none) terms[2].choices.push_back(original);
         terms.push_back({std::string(row.name), {symmetric}});
         if (has_factor) terms.push_back({std::string(row.name) + "_original", {original}});
     }
