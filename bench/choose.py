@@ -26,28 +26,12 @@ HEADER = """\
 """
 
 
-def calls(width, height):
-    """Two calls of every kind, with values that are not round."""
-    return [
-        ("brightness=0.8712345", "solarize=219"),
-        ("autocontrast", "autocontrast"),
-        ("equalize", "equalize"),
-        ("contrast=0.8712345", "contrast=1.6543"),
-        ("color=0.8712345", "color=1.6543"),
-        ("sharpness=0.8712345", "sharpness=1.6543"),
-        (f"translate_x={width // 20}", f"translate_x=-{width // 20}"),  # which lowering does not make one
-        ("shear_x=0.0437129", "shear_x=-0.071"),
-        ("shear_y=0.0437129", "shear_y=-0.071"),
-        ("rotate=7.3", "rotate=-8.7"),
-    ]
-
-
-def jobs(core):
-    """Two chains of every pair."""
-    for size in SIZES:
-        for first, second in itertools.product(calls(*map(int, size.split("x"))), repeat=2):
-            for text in dict.fromkeys((f"{first[0]},{second[1]}", f"{first[1]},{second[0]}")):
-                yield run.Job("chain", size, text, {"ops": run.ops_of(text), **BLOCKS}, core)
+def jobs(ops, core):
+    """Two chains of every pair of ops, with the two usual values of each."""
+    calls = [[f"{op['op']}={value}" for value in op["examples"][:2]] for op in ops]
+    for size, first, second in itertools.product(SIZES, calls, calls):
+        for text in dict.fromkeys((f"{first[0]},{second[1]}", f"{first[1]},{second[0]}")):
+            yield run.Job("chain", size, text, {"ops": run.ops_of(text), **BLOCKS}, core)
 
 
 def ratios(replies, workers):
@@ -114,14 +98,15 @@ def main():
     except RuntimeError:
         sys.exit(1)  # it has said why
     photo = Image.open(options.image).convert("RGB")
-    replies = run.measure(list(itertools.chain(*workers.values())), photo, list(jobs(core)), options.rounds)
     single, pairs = next(iter(workers.values()))
+    all_jobs = list(jobs(pairs.about["ops"], core))
+    replies = run.measure(list(itertools.chain(*workers.values())), photo, all_jobs, options.rounds)
     for worker in itertools.chain(*workers.values()):
         worker.end()
     found = ratios(replies, workers)
     compiled = pairs.about["versions"]["pipelines"] - single.about["versions"]["pipelines"]
     if len(found) != compiled:
-        sys.exit(f"choose_sequences: {compiled} pairs are compiled, {len(found)} were run: calls() in bench/choose.py")
+        sys.exit(f"choose_sequences: {compiled} pairs are compiled, {len(found)} were run: the ops' examples lack some")
     text, paying = listing(
         found,
         date=datetime.date.today().isoformat(),

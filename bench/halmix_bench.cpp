@@ -4,7 +4,9 @@
 // JSON. All times are microseconds per image, a list of them: each is for the same work whenever the request is sent.
 //
 // job         also in the request                     what is timed                              also in the reply
-// about                                                                                          jobs, versions, target
+// about                                                                                          jobs, versions,
+// target,
+//                                                                                                ops
 // chain       ops, blocks, block_us                   the ops one after another                  pipelines
 // mix         blocks, block_us                        the mixing of three chains
 // augmix      policy, images, warm_up                 drawing the plan and running it            faults, allocations
@@ -15,7 +17,7 @@
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
 // `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `targets` too, all
-// that this machine has.
+// that this machine has; of its `ops`, each has `examples`, four values to time it with.
 
 #include <HalideBuffer.h>
 #include <halmix/halmix.h>
@@ -219,7 +221,10 @@ json answer(const json& request, const halmix::Engine& engine) {
         for (const halmix::TargetInfo& info : halmix::targets()) {
             if (info.available && info.devices.empty()) available.push_back(info.name);
         }
+        json ops = json::array();
+        for (const halmix::OpInfo& op : halmix::ops()) ops.push_back({{"op", op.name}, {"examples", op.examples}});
         return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch"}},
+                {"ops", ops},
                 {"target", target},
                 {"targets", available},
                 {"versions",
