@@ -48,6 +48,12 @@ def failure(*arguments, code, **how):
     return text[:-1]
 
 
+def listed_ops():
+    """Of all ops the name and the least and greatest value, which are "" if there are none."""
+    text = run("apply", "--help").stdout.decode()
+    return re.findall(r"^  (\w+) +(?:no value|(\S+)\.\.(\S+) \w+) ", text, re.MULTILINE)
+
+
 def picture(width=64, height=48, channels=3, seed=0):
     """A smooth picture with some noise, so that JPEG has both to do."""
     rng = np.random.default_rng(seed)

@@ -11,14 +11,7 @@ import numpy as np
 import pytest
 import test_cli
 from PIL import Image
-from test_cli import HALMIX, failure, in_new_folder, picture, pixels, run  # noqa: F401
-
-OPS = json.loads("""[
-    {"op": "autocontrast"}, {"op": "equalize"}, {"op": "posterize", "value": 3}, {"op": "rotate", "value": -12},
-    {"op": "solarize", "value": 180}, {"op": "shear_x", "value": 0.09}, {"op": "shear_y", "value": -0.09},
-    {"op": "translate_x", "value": 9}, {"op": "translate_y", "value": -9}, {"op": "color", "value": 1.3},
-    {"op": "contrast", "value": 0.7}, {"op": "brightness", "value": 1.2}, {"op": "sharpness", "value": 2}]""")
-
+from test_cli import HALMIX, failure, in_new_folder, listed_ops, picture, pixels, run  # noqa: F401
 
 FRAME_WIDTH = 2
 FRAME_GRAY = 0xB8B8B8
@@ -197,17 +190,16 @@ def test_the_values_are_shown():
         write_plan("plan.json", (1, 1), chains, **more)
         return Figure("in.png", "--plan", "plan.json").pixels.tobytes()
 
-    seen = set()
-    for call in OPS:
-        seen.add(drawn([call]))
-        for change in (1, -1) if "value" in call else ():
-            seen.add(drawn([{"op": call["op"], "value": call["value"] + change}]))
-    assert len(seen) == 13 + 2 * 11
-    seen |= {drawn(OPS[:1], mix=mix) for mix in (0, 0.37, 1)}
-    seen |= {drawn(OPS[:1], OPS[:1], weights=weights) for weights in ((0.5, 0.5), (0.25, 0.75), (0.75, 0.25))}
+    calls = []
+    for op, low, _ in listed_ops():
+        calls += [{"op": op, "value": value} for value in (2, 3, -3) if float(low) <= value] if low else [{"op": op}]
+    seen = {drawn([call]) for call in calls}
+    assert len(seen) == len(calls)
+    seen |= {drawn(calls[:1], mix=mix) for mix in (0, 0.37, 1)}
+    seen |= {drawn(calls[:1], calls[:1], weights=weights) for weights in ((0.5, 0.5), (0.25, 0.75), (0.75, 0.25))}
     seen.add(drawn([]))
     seen.add(drawn([], []))
-    assert len(seen) == 35 + 8
+    assert len(seen) == len(calls) + 8
 
 
 def test_long_values_fit():

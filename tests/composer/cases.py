@@ -78,7 +78,7 @@ def _sign(rng):
     return _one_of(rng, -1, 1)
 
 
-# For each op the laws its value is drawn from, one of them at random: usual values, all values, special values.
+# The laws an op's value is drawn from, one of them at random: usual values, all values, special values.
 _FACTOR = (
     lambda rng: rng.uniform(0, 2),
     lambda rng: rng.uniform(-10, 10),
@@ -101,9 +101,11 @@ def _shift(side):
 
 
 def _laws(width, height):
+    """Of all ops, for an image of a size; those without a value have none."""
     return {
+        "autocontrast": (),
+        "equalize": (),
         "posterize": (lambda rng: int(rng.integers(9)),),
-        "solarize": (lambda rng: int(rng.integers(257)),),
         "rotate": (
             lambda rng: int(rng.integers(-30, 31)),
             lambda rng: int(rng.integers(-360, 361)),
@@ -111,6 +113,7 @@ def _laws(width, height):
             lambda rng: _sign(rng) * 10 ** rng.uniform(-9, 0),
             lambda rng: _sign(rng) * _one_of(rng, 0, 1e-20, 1e-9, 30, 45, 60, 90, 135, 180, 270, 359.9999999, 360),
         ),
+        "solarize": (lambda rng: int(rng.integers(257)),),
         "shear_x": _SLOPE,
         "shear_y": _SLOPE,
         "translate_x": _shift(width),
@@ -123,5 +126,5 @@ def _laws(width, height):
 
 
 def _op(rng, laws):
-    op = _one_of(rng, *model.OPS)
-    return {"op": op, "value": _one_of(rng, *laws[op])(rng)} if op in laws else {"op": op}
+    op = _one_of(rng, *laws)
+    return {"op": op, "value": _one_of(rng, *laws[op])(rng)} if laws[op] else {"op": op}

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 
 import PIL
@@ -42,3 +43,10 @@ def targets(command):
     names = [row["name"] for row in listed if row["available"]]
     assert names, listed
     return names
+
+
+@pytest.fixture(scope="session")
+def ops(command):
+    """Names of all ops."""
+    text = subprocess.check_output([command, "apply", "--help"], text=True)
+    return re.findall(r"^  (\w+)", text.split("\nOps:\n")[1].split("\n\n")[0], re.MULTILINE)

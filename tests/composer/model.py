@@ -6,22 +6,6 @@ import platform
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-OPS = (
-    "autocontrast",
-    "equalize",
-    "posterize",
-    "rotate",
-    "solarize",
-    "shear_x",
-    "shear_y",
-    "translate_x",
-    "translate_y",
-    "color",
-    "contrast",
-    "brightness",
-    "sharpness",
-)
-
 BLACK = (0, 0, 0)
 
 

@@ -15,7 +15,7 @@ def by_pillow(case):
     return case.arguments, model.apply(case.image, **case.arguments)
 
 
-def test_chains(seed, scale, targets):
+def test_chains(seed, scale, targets, ops):
     pairs = collections.Counter()
     images = 0
     for request in compared(by_pillow, functools.partial(cases.chain, seed), CHAINS * scale, targets):
@@ -24,4 +24,4 @@ def test_chains(seed, scale, targets):
     print(f"seed {seed}: {images} images compared on each of {', '.join(targets)}")
     print(f"pairs of ops: {len(pairs)}, each at least {min(pairs.values())} times")
     assert images == CHAINS * scale
-    assert set(pairs) == set(itertools.product(model.OPS, repeat=2))
+    assert set(pairs) == set(itertools.product(ops, repeat=2))
