@@ -248,7 +248,6 @@ int run(const Options& options) {
     const std::string json = to_json(comparison, asked).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
     const std::string description = describe_machine(comparison, asked) + describe_bytes(comparison) +
                                     describe_speed(comparison) + describe_overtakings(comparison, asked);
-    std::fputs((json_on_stdout ? json : description).c_str(), stdout);
     if (json_file) {
         json_file->write(json);
         json_file->commit();
@@ -257,6 +256,7 @@ int run(const Options& options) {
         plot_file->write(io::encode(draw(comparison).view(), io::Format::png, io::default_quality, options.plot));
         plot_file->commit();
     }
+    print(json_on_stdout ? json : description);
     return comparison.identical() ? exit_done : exit_failed;
 }
 

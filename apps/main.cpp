@@ -1,15 +1,46 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <sstream>
 #include <string>
 
 #include "commands.h"
 #include "interrupt.h"
+#include "io/error.h"
+
+void halmix::command::print(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+    throw io::Error::system("halmix: standard output", "cannot be written", errno);
+}
 
 namespace {
 
 using namespace halmix::command;
+
+/// In the place of a standard stream that is closed, what cannot be used as one. Else a file opened later would get its
+/// number, and messages would be written to it.
+void occupy_closed_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/full", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+/// Reads the command line and does what it says.
+void parse(CLI::App& app, int argc, char** argv) {
+    try {
+        app.parse(argc, argv);
+        if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");
+    } catch (const CLI::Success& help_or_version) {
+        std::ostringstream text;
+        app.exit(help_or_version, text);
+        print(text.str());
+    }
+}
 
 int run(int argc, char** argv) {
     CLI::App app{"AugMix for JPEG and PNG images, with the bytes of Pillow and Composer", "halmix"};
@@ -29,11 +60,8 @@ int run(int argc, char** argv) {
         "Example:\n"
         "  halmix augment photo.jpg -o augmented.jpg\n");
     try {
-        app.parse(argc, argv);
-        if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");
+        parse(app, argc, argv);
         return exit_code;
-    } catch (const CLI::Success& help_or_version) {
-        return app.exit(help_or_version);
     } catch (const CLI::ParseError& error) {
         std::string message = error.what();
         std::ranges::replace(message, '\n', ' ');
@@ -51,6 +79,7 @@ int run(int argc, char** argv) {
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory
 int main(int argc, char** argv) {
+    occupy_closed_streams();
     catch_interrupts();
     std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error like a full disk
     const int exit_code = run(argc, argv);

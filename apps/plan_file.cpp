@@ -16,7 +16,7 @@ std::string size_text(int width, int height) { return std::to_string(width) + " 
 
 Plan read_plan(const std::string& path) {
     try {
-        const std::vector<std::uint8_t> bytes = io::read_bytes(path);
+        const std::vector<std::uint8_t> bytes = io::read_bytes(path, max_plan_text);
         return plan_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     } catch (...) {
         throw std::runtime_error(failure_line(path));

@@ -70,7 +70,7 @@ void add_targets(CLI::App& app, int& exit_code) {
         "  halmix targets --json\n");
     targets.callback([json, &exit_code] {
         const Json description = describe_targets();
-        std::fputs((*json ? description.dump(2) + "\n" : as_table(description)).c_str(), stdout);
+        print(*json ? description.dump(2) + "\n" : as_table(description));
         exit_code = description["chosen"].is_null() ? exit_usage : exit_done;
     });
 }

@@ -24,6 +24,8 @@ constexpr std::array remedies{
     Remedy{ENOSPC, "free some space or write to another disk"},
     Remedy{EDQUOT, "free some space or write to another disk"},
     Remedy{EFBIG, "raise the limit of the file size or write to another disk"},
+    Remedy{EBADF, "do not close it"},
+    Remedy{EPIPE, "let its reader read all of it"},
     Remedy{EMFILE, "use fewer threads or raise the limit of open files"},
 };
 

@@ -8,15 +8,13 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <limits>
+#include <string>
 #include <utility>
 
 namespace halmix::io {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t max_file_size = std::numeric_limits<std::int32_t>::max();
 
 class Descriptor {
  public:
@@ -40,11 +38,13 @@ fs::path temporary_name() {
 
 }  // namespace
 
-std::vector<std::uint8_t> read_bytes(const fs::path& path,
+std::vector<std::uint8_t> read_bytes(const fs::path& path, std::size_t max_size,
                                      const std::function<void(std::span<const std::uint8_t>)>& accept) {
     constexpr std::string_view problem = "cannot be read";
     const auto check_size = [&](std::size_t size) {
-        if (size > max_file_size) throw Error(path, "has more than 2^31 - 1 bytes", "use a smaller file");
+        if (size > max_size) {
+            throw Error(path, "has more than " + std::to_string(max_size) + " bytes", "use a smaller file");
+        }
     };
 
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -87,14 +87,15 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(path) {
     }
     do {
         temporary_ = target_.parent_path() / temporary_name();
-        descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, exists ? 0600 : 0666);
     } while (descriptor_ < 0 && errno == EEXIST);
     if (descriptor_ < 0) {
         temporary_.clear();
         throw Error::system(path_, problem, errno);
     }
-    // Only the owner may change a mode, so this can fail where replacing the file is allowed; then it is a new file's.
-    if (exists) (void)!::fchmod(descriptor_, status.st_mode & 07777);
+    // Without the bits that let others act as the owner, who may be another one now. Not every file system has modes,
+    // so this can fail; then only the owner may read the result.
+    if (exists) (void)!::fchmod(descriptor_, status.st_mode & 0777);
 }
 
 AtomicFile::~AtomicFile() {

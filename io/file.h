@@ -13,17 +13,19 @@
 namespace halmix::io {
 
 /// A file's bytes. `accept` is shown the first up to 16 of them and may throw before the rest is read. Devices and
-/// pipes are read to their end. Throws Error, also for more than 2^31 - 1 bytes.
+/// pipes are read to their end. Throws Error, also for more than `max_size` bytes, of which no more are then read.
 [[nodiscard]] std::vector<std::uint8_t> read_bytes(
-    const std::filesystem::path& path, const std::function<void(std::span<const std::uint8_t>)>& accept = {});
+    const std::filesystem::path& path, std::size_t max_size,
+    const std::function<void(std::span<const std::uint8_t>)>& accept = {});
 
 /// Replaces a file in one step: who reads it sees the old content or the new one, never a part, whatever happens in
 /// between. What is written goes to a temporary file `.halmix-*.tmp` in the same folder, which `commit` flushes to the
 /// disk and renames, and which the destructor removes if there was no commit; only a killed process can leave it.
 ///
-/// A replaced file keeps its permissions, and one that may not be written is not replaced; a new file's permissions
-/// follow the umask. A symbolic link stays, its target is replaced. A path that exists and is neither a file nor
-/// a folder, such as /dev/stdout or a named pipe, is written to directly. Every member throws Error.
+/// A replaced file keeps its permissions, though not the set-user-ID, set-group-ID and sticky bits, and one that may
+/// not be written is not replaced; a new file's permissions follow the umask. A symbolic link stays, its target is
+/// replaced. A path that exists and is neither a file nor a folder, such as /dev/stdout or a named pipe, is written to
+/// directly. Every member throws Error.
 class AtomicFile {
  public:
     explicit AtomicFile(const std::filesystem::path& path);

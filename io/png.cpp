@@ -16,6 +16,13 @@ namespace {
     static_cast<Escape*>(png_get_error_ptr(png))->fail(message);
 }
 
+/// Metadata of which nothing is needed, each name with a zero byte. libpng would unpack it, and a few megabytes may
+/// hold a thousand times as many.
+constexpr std::array<png_byte, 40> unread{"hIST\0iCCP\0iTXt\0pCAL\0sCAL\0sPLT\0tEXt\0zTXt"};
+
+/// The most that libpng may make room for, for what a chunk other than pixels holds or unpacks to.
+constexpr png_alloc_size_t max_chunk = 8'000'000;
+
 /// libpng warns about metadata, which is dropped; damage is an error by `png_set_crc_action`.
 void on_warning(png_structp, png_const_charp) {}
 
@@ -97,6 +104,8 @@ Image decode_png(std::span<const std::uint8_t> bytes, const std::filesystem::pat
         png_set_read_fn(png, &reader, Reader::take);
         png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
         png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // reserve_image has our own
+        png_set_chunk_malloc_max(png, max_chunk);
+        png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, unread.data(), unread.size() / 5);
         png_read_info(png, info);
     });
     if (png_get_bit_depth(png, info) == 16) {

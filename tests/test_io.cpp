@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,20 @@ namespace {
 namespace fs = std::filesystem;
 using namespace halmix;
 using Bytes = std::vector<std::uint8_t>;
+
+/// What the last file whose mode was set had before.
+mode_t mode_before_fchmod = 0;
+
+}  // namespace
+
+// In place of the C library's.
+extern "C" int fchmod(int file, mode_t mode) noexcept {
+    struct stat status {};
+    if (::fstat(file, &status) == 0) mode_before_fchmod = status.st_mode & 07777;
+    return static_cast<int>(::syscall(SYS_fchmod, file, mode));
+}
+
+namespace {
 
 /// HALMIX_TEST_SEED replays a failure.
 unsigned seed() {
@@ -234,7 +249,8 @@ TEST_CASE("files that are not images", "[io]") {
     const fs::path large = folder / "large.jpg";
     put(large, {0xff, 0xd8, 0xff});
     fs::resize_file(large, std::uintmax_t{1} << 31);
-    CHECK(message_of([&] { (void)io::read(large); }, large).find("2^31 - 1") != std::string::npos);
+    CHECK(message_of([&] { (void)io::read(large); }, large).find("has more than 2147483647 bytes") !=
+          std::string::npos);
 }
 
 TEST_CASE("an image too large for JPEG", "[io]") {
@@ -275,16 +291,30 @@ TEST_CASE("a file is replaced whole or not at all", "[io]") {
         for (int i = 0; i < 200; ++i) CHECK(bytes_of(folder / leftover(i)) == Bytes{1});
     }
     SECTION("permissions") {
-        CHECK(::chmod(path.c_str(), 0604) == 0);
+        const auto mode = [](const fs::path& file) {
+            struct stat status {};
+            CHECK(::stat(file.c_str(), &status) == 0);
+            return status.st_mode & 07777;
+        };
+        for (const mode_t kept : {0604, 0600, 0666, 0777}) {
+            CHECK(::chmod(path.c_str(), kept) == 0);
+            io::write(path, first.view(), io::Format::png);
+            CHECK(mode(path) == kept);
+            CHECK(mode_before_fchmod == 0600);  // nobody else could have opened it before
+        }
+        // Who runs this may not be the owner before, and the bytes are not those that were trusted.
+        CHECK(::chmod(path.c_str(), 07755) == 0);
+        CHECK(mode(path) == 07755);
         io::write(path, first.view(), io::Format::png);
-        struct stat status {};
-        CHECK(::stat(path.c_str(), &status) == 0);
-        CHECK((status.st_mode & 07777) == 0604);
-        const mode_t umask = ::umask(0027);
-        io::write(folder / "new.png", first.view(), io::Format::png);
-        ::umask(umask);
-        CHECK(::stat((folder / "new.png").c_str(), &status) == 0);
-        CHECK((status.st_mode & 07777) == 0640);
+        CHECK(mode(path) == 0755);
+        using Modes = std::pair<mode_t, mode_t>;
+        for (const auto& [mask, expected] : {Modes{0027, 0640}, Modes{0077, 0600}, Modes{0, 0666}}) {
+            const mode_t umask = ::umask(mask);
+            fs::remove(folder / "new.png");
+            io::write(folder / "new.png", first.view(), io::Format::png);
+            ::umask(umask);
+            CHECK(mode(folder / "new.png") == expected);
+        }
     }
     SECTION("a link stays") {
         fs::create_directory(folder / "below");

@@ -6,10 +6,14 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
+#include <ctime>
 #include <limits>
+#include <new>
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catch.h"
@@ -18,6 +22,36 @@
 #include "halmix/plan.h"
 
 using namespace halmix;
+
+namespace {
+
+/// Which allocations fail: one, or all that follow; the latter if `all` is set.
+struct Failures {
+    long successes_left = -1;  ///< before the first that fails; negative: none fails
+    bool all = false;
+    bool met = false;  ///< one has failed
+
+    bool next() {
+        if (met) return all;
+        met = successes_left == 0;
+        if (successes_left > 0) --successes_left;
+        return met;
+    }
+};
+Failures failures;
+
+}  // namespace
+
+// Not inlined, or the compiler takes a new and its delete for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    if (void* memory = failures.next() ? nullptr : std::malloc(size)) return memory;
+    throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+    return failures.next() ? nullptr : std::malloc(size);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace {
 
@@ -311,6 +345,7 @@ TEST_CASE("complaints about plans in text", "[plan]") {
         std::string many = R"({"weight":0,"ops":[]})";
         for (int i = 0; i < 16; ++i) many += R"(,{"weight":0,"ops":[]})";
         CHECK(members(",\"chains\":[" + many + "]") == "plan: chains: holds 17; allowed are 1..16");
+        CHECK(members(",\"chains\":[7," + many + "]") == "plan: chains: holds 18; allowed are 1..16");
     }
     SECTION("ops") {
         CHECK(ops(R"([{}])") == "plan: chains[1].ops[0].op: missing; a string is needed");
@@ -328,12 +363,65 @@ TEST_CASE("complaints about plans in text", "[plan]") {
         std::string many = R"({"op":"equalize"})";
         for (int i = 0; i < 16; ++i) many += R"(,{"op":"equalize"})";
         CHECK(ops("[" + many + "]") == "plan: chains[1].ops: holds 17; allowed are 0..16");
+        CHECK(ops("[7," + many + "]") == "plan: chains[1].ops: holds 18; allowed are 0..16");
+    }
+    SECTION("long text") {
+        std::string text = to_json(small_plan());
+        text.resize(max_plan_text, ' ');
+        CHECK(plan_from_json(text) == small_plan());
+        text += ' ';
+        const std::string too_long = "plan: 1048577 bytes of text; allowed are at most 1048576";
+        CHECK(plan_complaint(text) == too_long);
+        CHECK(plan_complaint(std::string(max_plan_text + 1, '[')) == too_long);
+    }
+    SECTION("as much as the text can hold is read in a time that grows with it") {
+        const auto list = [](const std::string& element, std::size_t count) {
+            std::string all = element;
+            for (std::size_t i = 1; i < count; ++i) all.append(",").append(element);
+            return all;
+        };
+        std::string names;
+        for (int i = 0; i < 80000; ++i) names += ",\"m" + std::to_string(i) + "\":0";
+        const std::clock_t start = std::clock();
+        CHECK(members(",\"chains\":[" + list("{}", 349000) + "]") == "plan: chains: holds 349000; allowed are 1..16");
+        CHECK(ops("[" + list("[]", 349000) + "]") == "plan: chains[1].ops: holds 349000; allowed are 0..16");
+        CHECK(members(names).starts_with("plan: m0: unknown member; "));
+        CHECK(std::clock() - start < std::clock_t{5} * CLOCKS_PER_SEC);  // quadratic, it takes more than ten seconds
     }
     SECTION("deep nesting") {
         for (const std::string_view bracket : {"[", "{\"a\":", "[{\"a\":"}) {
             std::string text;
-            for (int i = 0; i < 200000; ++i) text += bracket;
+            for (int i = 0; i < 100000; ++i) text += bracket;
             CHECK(plan_complaint(text) == "plan: nested deeper than any plan");
+        }
+    }
+}
+
+TEST_CASE("wherever memory runs out, that is what a plan's text throws", "[plan]") {
+    const std::string good = to_json(small_plan());
+    const std::string bad =
+        R"({"version":1,"width":4,"height":3,"mix":0.5,"chains":[{"weight":1,"ops":[{"op":"spin"}]}]})";
+    for (const std::string& text : {good, bad, good + "x", std::string("[1e999]"), std::string(100, '[')}) {
+        for (const bool all : {false, true}) {
+            INFO((all ? "all that follow fail: " : "one fails: ") << text);
+            long successes = 0;
+            int untold = 0;
+            do {
+                bool told = false;
+                failures = {.successes_left = successes, .all = all};
+                try {
+                    (void)plan_from_json(text);
+                    told = !failures.met;
+                } catch (const Error& error) {
+                    told = !failures.met || error.status() == Status::out_of_memory;
+                } catch (const std::bad_alloc&) {
+                    told = all;  // there was no memory for an Error either
+                }
+                untold += !told;
+                ++successes;
+            } while (std::exchange(failures, {}).met);
+            CHECK(successes > 4);
+            CHECK(untold == 0);
         }
     }
 }

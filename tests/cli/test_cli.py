@@ -272,6 +272,12 @@ def with_jpeg_size(data, width, height):
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
+def with_chunks(data, chunks):
+    """A PNG file with more chunks before its pixels."""
+    at = data.index(b"IDAT") - 4
+    return data[:at] + chunks + data[at:]
+
+
 def transparent():
     return Image.merge("RGBA", (*picture().split(), Image.new("L", (64, 48), 254)))
 
@@ -282,6 +288,8 @@ def flipped(data, at):
 
 JPEG = encoded(picture(), "JPEG")
 PNG = encoded(picture())
+METADATA = (b"eXIf", b"iCCP", b"iTXt", b"tEXt", b"zTXt", b"sPLT", b"hIST", b"pCAL", b"sCAL", b"abCd")
+ENDLESS_METADATA = {f"endless_{kind.decode()}.png": (PNG[:33] + b"\x7f\xff\xff\xff" + kind, "damaged") for kind in METADATA}
 BAD_FILES = {
     "empty.jpg": (b"", "is empty"),
     "text.jpg": (b"just some text\n", "is not a JPEG or PNG"),
@@ -317,6 +325,7 @@ BAD_FILES = {
     "large.jpg": (with_jpeg_size(JPEG, 26000, 26000), "Corrupt JPEG data"),
     "too_wide.jpg": (with_jpeg_size(JPEG, 65535, 1), "65500"),
     "no_height.jpg": (with_jpeg_size(JPEG, 64, 0), "damaged"),
+    **ENDLESS_METADATA,
 }
 
 
@@ -332,7 +341,8 @@ def test_bad_file(name):
 
 def test_huge_headers_take_neither_memory_nor_time():
     """Counts what the process touched and how long it took, not what it was promised."""
-    for name in ("huge.png", "wide.png", "large.png", "large_interlaced.png", "huge.jpg", "large.jpg"):
+    huge = ("huge.png", "wide.png", "large.png", "large_interlaced.png", "huge.jpg", "large.jpg")
+    for name in (*huge, *ENDLESS_METADATA):
         with open(name, "wb") as file:
             file.write(BAD_FILES[name][0])
         start = time.monotonic()
@@ -343,6 +353,24 @@ def test_huge_headers_take_neither_memory_nor_time():
         assert time.monotonic() - start < 5, name
         if not SANITIZED:
             assert usage.ru_maxrss < 100 * 1024, (name, usage.ru_maxrss)  # in KiB
+
+
+def test_metadata_is_not_unpacked():
+    """A few megabytes of metadata that unpack to some thousand times as many; without them it is the same image."""
+    packed = zlib.compress(bytes(7 << 20), 9)
+    packer = zlib.compressobj()  # piece by piece: a process is counted as large as what started it was
+    chunks = {
+        "zTXt": b"".join(chunk(b"zTXt", b"k%d\0\0" % i + packed) for i in range(900)),
+        "iTXt": b"".join(chunk(b"iTXt", b"k%d\0\1\0\0\0" % i + packed) for i in range(900)),
+        "iCCP": chunk(b"iCCP", b"k\0\0" + b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()),
+        "sPLT": b"".join(chunk(b"sPLT", b"k%d\0\x08" % i + bytes(6_000)) for i in range(900)),
+        "tEXt": chunk(b"tEXt", b"k\0x") * 100_000,
+    }
+    for name, metadata in chunks.items():
+        with open("in.png", "wb") as file:
+            file.write(with_chunks(PNG, metadata))
+        run("apply", "in.png", "-o", "out.png", "--ops", "color=1", preexec_fn=limit("RLIMIT_CPU", 10))
+        np.testing.assert_array_equal(pixels("out.png"), np.asarray(picture()), name)
 
 
 def test_missing_and_folders():
@@ -543,6 +571,22 @@ def test_plan_of_one_image():
     assert not os.path.exists("no.png")
 
 
+def test_a_plan_file_that_is_too_long():
+    picture().save("in.png")
+    with open("large.json", "wb") as file:
+        file.truncate(1 << 40)
+    with open("brackets.json", "w") as file:
+        file.write("[" * ((1 << 20) + 1))
+    os.mkfifo("pipe.json")
+    endless = subprocess.Popen(["sh", "-c", "exec yes > pipe.json"], stderr=subprocess.DEVNULL)
+    little_memory = None if SANITIZED else limit("RLIMIT_AS", 256 << 20)
+    for name in ("large.json", "brackets.json", "pipe.json", "/dev/zero"):
+        line = failure("replay", "in.png", "-o", "out.png", "--plan", name, code=1, preexec_fn=little_memory)
+        assert line == f"{name}: has more than 1048576 bytes; use a smaller file"
+    assert endless.wait() != 0  # the pipe was closed
+    assert not os.path.exists("out.png")
+
+
 def test_plans_of_many_images():
     names = make_tree()
     run("augment", "in", "-o", "out", "--views", 2, "--plan-out", "plans.jsonl", "--threads", 3)
@@ -590,6 +634,9 @@ def test_permissions_of_results():
     os.chmod("in.png", 0o640)
     run("augment", "in.png", "-o", "in.png")
     assert os.stat("in.png").st_mode & 0o7777 == 0o640
+    os.chmod("in.png", 0o6755)
+    run("augment", "in.png", "-o", "in.png")
+    assert os.stat("in.png").st_mode & 0o7777 == 0o755
 
 
 @pytest.fixture
@@ -818,6 +865,53 @@ def test_help_lists_the_ops():
     for op in ("autocontrast", "rotate", "translate_y", "sharpness"):
         assert re.search(rf"^  {op} ", text, re.MULTILINE)
     assert re.search(r"^  rotate +-360\.\.360 degrees", text, re.MULTILINE)
+
+
+COMPARE = ("compare", "--sizes", "9x9", "--batches", "1", "--seconds", "0", "--target", "cpu-sse41")
+PRINTING = [
+    ("--help",), ("--version",), *((name, "--help") for name in ("augment", "apply", "replay", "figure", "targets", "compare")),
+    ("targets",), ("targets", "--json"), COMPARE, (*COMPARE, "--json", "-"),
+]
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_lost_output_is_a_failure(arguments):
+    def failure_without_output(**how):
+        done = subprocess.run([HALMIX, *arguments], stderr=subprocess.PIPE, timeout=120, **how)
+        assert done.returncode == 1, done.stderr
+        return done.stderr.decode()
+
+    with open("/dev/full", "w") as full:
+        assert failure_without_output(stdout=full) == (
+            "halmix: standard output: cannot be written: No space left on device; free some space or write to another disk\n"
+        )
+    assert failure_without_output(preexec_fn=lambda: os.close(1)) == (
+        "halmix: standard output: cannot be written: Bad file descriptor; do not close it\n"
+    )
+
+
+def test_lost_output_leaves_the_files():
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([HALMIX, *COMPARE, "--json", "a.json", "--plot", "a.png"], stdout=full, stderr=subprocess.PIPE)
+    assert process.returncode == 1 and b"standard output" in process.stderr
+    assert json.load(open("a.json"))["identical"] and pixels("a.png").size
+
+
+@pytest.mark.parametrize("closed", [(2,), (0, 1, 2)])
+def test_closed_streams_are_no_files(closed):
+    """A file opened later must not take the number of a closed stream, or messages would be written to it."""
+    picture().save("in.png")
+
+    def close():
+        for stream in closed:
+            os.close(stream)
+
+    arguments = ("augment", "missing.png", "in.png", "-o", "out", "--plan-out", "plans")
+    assert subprocess.run([HALMIX, *arguments], preexec_fn=close, timeout=60).returncode == 1
+    assert [json.loads(line)["file"] for line in open("plans")] == ["in.png"]
+    assert len(pixels("out/in.png"))
+    arguments = ("augment", "in.png", "-o", "/dev/fd/2", "--format", "png")  # is not called done
+    assert subprocess.run([HALMIX, *arguments], preexec_fn=close, timeout=60).returncode == 1
 
 
 def test_values_of_apply():

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,9 @@ namespace halmix {
 
 inline constexpr int max_width = 16;  ///< chains of a plan
 inline constexpr int max_depth = 16;  ///< ops of a chain
+
+/// Bytes of a plan's text. The longest that `to_json` writes has some 15,000; who indents it has room to.
+inline constexpr std::size_t max_plan_text = std::size_t{1} << 20;
 
 /// Ops applied one after another, and the share of their result in the mixture.
 struct Chain {
@@ -61,7 +65,8 @@ HALMIX_API void validate(const Plan& plan);
 
 /// Reads and validates what `to_json` writes, with members in any order. Whole numbers may also be written as 3.0 or
 /// 3e0. For anything else, whatever its bytes, it throws Error(bad_plan): one line that names the member by its path,
-/// for unknown, missing and repeated ones too, or the line and column where the text stops being JSON.
+/// for unknown, missing and repeated ones too, or the line and column where the text stops being JSON. Text of more
+/// than max_plan_text bytes is not looked at; time and memory grow with the text and no faster.
 [[nodiscard]] HALMIX_API Plan plan_from_json(std::string_view text);
 
 }  // namespace halmix

@@ -7,8 +7,11 @@
 #include <functional>
 #include <initializer_list>
 #include <limits>
+#include <map>
+#include <new>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <utility>
+#include <variant>
 
 #include "halmix/error.h"
 #include "plan/text.h"
@@ -80,55 +83,78 @@ auto in_plan(const Place& place, Function function) {
 
 // ---- Reading
 
+/// A JSON value. Not the library's own, whose destructor needs memory, and ends the process if there is none.
+struct Value {
+    using Array = std::vector<Value>;
+    using Object = std::map<std::string, Value, std::less<>>;
+
+    std::variant<std::nullptr_t, bool, double, std::string, Array, Object> content;
+
+    [[nodiscard]] std::string type() const {
+        constexpr std::array names{"null", "boolean", "number", "string", "array", "object"};
+        return names.at(content.index());
+    }
+};
+
+/// The content of a value that must be a `T`, which `needed` names.
+template <typename T>
+const T& as(const Value& value, std::string_view needed, const Place& place) {
+    if (const T* content = std::get_if<T>(&value.content)) return *content;
+    refuse(place, std::string(needed) + " is needed, found " + value.type());
+}
+
 /// The members of one JSON object.
 class Members {
  public:
-    Members(const json& value, const Place& place) : object_(value), place_(place) {
-        if (!value.is_object()) refuse(place, std::string("an object is needed, found ") + value.type_name());
-    }
+    Members(const Value& value, const Place& place)
+        : object_(as<Value::Object>(value, "an object", place)), place_(place) {}
 
     void allow_only(std::initializer_list<std::string_view> known) const {
-        for (const auto& [name, member] : object_.items()) {
+        for (const auto& [name, member] : object_) {
             if (std::find(known.begin(), known.end(), name) != known.end()) continue;
             refuse(at(name), "unknown member; allowed are " + text::joined(known, std::identity{}));
         }
     }
 
     [[nodiscard]] Place at(std::string_view name) const { return place_.at(name); }
-    [[nodiscard]] bool has(const char* name) const { return object_.contains(name); }
+    [[nodiscard]] bool has(std::string_view name) const { return object_.contains(name); }
 
-    [[nodiscard]] const json& array(const char* name) const { return typed(name, &json::is_array, "an array"); }
-    [[nodiscard]] double number(const char* name) const { return typed(name, &json::is_number, "a number"); }
-    [[nodiscard]] std::string string(const char* name) const { return typed(name, &json::is_string, "a string"); }
+    [[nodiscard]] const Value::Array& array(std::string_view name) const {
+        return typed<Value::Array>(name, "an array");
+    }
+    [[nodiscard]] double number(std::string_view name) const { return typed<double>(name, "a number"); }
+    [[nodiscard]] const std::string& string(std::string_view name) const {
+        return typed<std::string>(name, "a string");
+    }
 
-    [[nodiscard]] int pixels(const char* name) const {
+    [[nodiscard]] int pixels(std::string_view name) const {
         const double value = number(name);
         check_whole(value, 1, max_pixels, at(name));
         return static_cast<int>(value);
     }
 
-    [[nodiscard]] float share(const char* name, double slack) const {
+    [[nodiscard]] float share(std::string_view name, double slack) const {
         const double value = number(name);
         check_share(value, slack, at(name));
         return static_cast<float>(value);
     }
 
  private:
-    [[nodiscard]] const json& typed(const char* name, bool (json::*is)() const noexcept, const char* needed) const {
+    template <typename T>
+    [[nodiscard]] const T& typed(std::string_view name, std::string_view needed) const {
         const auto member = object_.find(name);
-        if (member == object_.end()) refuse(at(name), std::string("missing; ") + needed + " is needed");
-        if (!((*member).*is)()) refuse(at(name), std::string(needed) + " is needed, found " + member->type_name());
-        return *member;
+        if (member == object_.end()) refuse(at(name), "missing; " + std::string(needed) + " is needed");
+        return as<T>(member->second, needed, at(name));
     }
 
-    const json& object_;
+    const Value::Object& object_;
     Place place_;
 };
 
-OpCall read_op(const json& value, const Place& place) {
+OpCall read_op(const Value& value, const Place& place) {
     const Members members(value, place);
     members.allow_only({"op", "value"});
-    const std::string name = members.string("op");
+    const std::string& name = members.string("op");
     const Op op = in_plan(place.at("op"), [&] { return parse_op(name); });
     if (info(op).type == ValueType::none) {
         if (members.has("value")) refuse(place.at("value"), std::string(info(op).name) + " takes no value");
@@ -137,18 +163,20 @@ OpCall read_op(const json& value, const Place& place) {
     return {op, members.number("value")};
 }
 
-Chain read_chain(const json& value, int index) {
+Chain read_chain(const Value& value, int index) {
     const Place place{.chain = index};
     const Members members(value, place);
     members.allow_only({"weight", "ops"});
     Chain chain{members.share("weight", weight_slack), {}};
-    for (const json& op : members.array("ops")) {
+    const Value::Array& calls = members.array("ops");
+    check_count(calls.size(), 0, max_depth, members.at("ops"));
+    for (const Value& op : calls) {
         chain.ops.push_back(read_op(op, {index, static_cast<int>(chain.ops.size()), {}}));
     }
     return chain;
 }
 
-Fill read_fill(const json& levels) {
+Fill read_fill(const Value::Array& levels) {
     constexpr std::array<std::string_view, 3> names{"fill[0]", "fill[1]", "fill[2]"};
     Fill fill{};
     if (levels.size() != fill.size()) {
@@ -156,36 +184,101 @@ Fill read_fill(const json& levels) {
     }
     for (std::size_t c = 0; c < fill.size(); ++c) {
         const Place place{.member = names[c]};
-        if (!levels[c].is_number()) refuse(place, std::string("a number is needed, found ") + levels[c].type_name());
-        check_whole(levels[c], 0, 255, place);
-        fill[c] = levels[c];
+        const double level = as<double>(levels[c], "a number", place);
+        check_whole(level, 0, 255, place);
+        fill[c] = static_cast<std::uint8_t>(level);
     }
     return fill;
 }
 
-/// JSON text as a value, also refusing what the library lets pass: members given twice, and anything behind a zero
-/// byte.
-json parse(std::string_view text) {
-    if (text.find('\0') != std::string_view::npos) refuse("not JSON: it holds a zero byte");
-    std::vector<std::set<std::string>> seen;  // the names met so far in each object that is open
-    const auto check = [&seen](int depth, json::parse_event_t event, const json& value) {
-        using Event = json::parse_event_t;
-        if (depth > max_nesting) refuse("nested deeper than any plan");
-        if (event == Event::object_start) seen.emplace_back();
-        if (event == Event::object_end) seen.pop_back();
-        if (event == Event::key && !seen.back().insert(value.get<std::string>()).second) {
-            refuse("member " + text::quoted(value.get<std::string>()) + " is given twice");
-        }
+/// Makes a value of what the JSON library's parser calls it with; the names are the library's.
+class Builder {
+ public:
+    explicit Builder(Value& root) : place_(&root) {}
+
+    bool null() { return add({nullptr}); }
+    bool boolean(bool value) { return add({value}); }
+    bool number_integer(std::int64_t value) { return add({static_cast<double>(value)}); }
+    bool number_unsigned(std::uint64_t value) { return add({static_cast<double>(value)}); }
+    bool number_float(double value, const std::string& /*digits*/) { return add({value}); }
+    bool string(std::string& value) { return add({std::move(value)}); }
+    bool binary(json::binary_t& /*value*/) { return false; }  // is in no text
+    bool start_array(std::size_t /*size*/) { return open({Value::Array()}); }
+    bool end_array() { return close(); }
+    bool start_object(std::size_t /*size*/) { return open({Value::Object()}); }
+    bool end_object() { return close(); }
+
+    bool key(std::string& name) {
+        const auto [member, is_new] = std::get<Value::Object>(open_.back()->content).try_emplace(std::move(name));
+        if (!is_new) refuse("member " + text::quoted(name) + " is given twice");
+        place_ = &member->second;
         return true;
-    };
-    try {
-        return json::parse(text, check);
-    } catch (const json::exception& error) {
+    }
+
+    [[noreturn]] static bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                                         const json::exception& error) {
         // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
         std::string_view what = error.what();
         what.remove_prefix(what.find("] ") + 2);
         refuse("not JSON: " + text::one_line(what));
     }
+
+ private:
+    bool add(Value value) {
+        auto* const array = open_.empty() ? nullptr : std::get_if<Value::Array>(&open_.back()->content);
+        if (array != nullptr) place_ = &array->emplace_back();
+        *place_ = std::move(value);
+        return true;
+    }
+
+    bool open(Value value) {
+        if (open_.size() == max_nesting) refuse("nested deeper than any plan");
+        add(std::move(value));
+        open_.push_back(place_);
+        return true;
+    }
+
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    Value* place_;              ///< of the value that comes next or came last
+    std::vector<Value*> open_;  ///< arrays and objects that have not ended; what holds one does not change until then
+};
+
+/// JSON text as a value, also refusing what the library lets pass: members given twice, and anything behind a zero
+/// byte.
+Value parse(std::string_view text) {
+    if (text.size() > max_plan_text) {
+        refuse(std::to_string(text.size()) + " bytes of text; allowed are at most " + std::to_string(max_plan_text));
+    }
+    if (text.find('\0') != std::string_view::npos) refuse("not JSON: it holds a zero byte");
+    Value root;
+    Builder builder(root);
+    json::sax_parse(text, &builder);
+    return root;
+}
+
+Plan read_plan(std::string_view text) {
+    const Value root = parse(text);
+    const Members members(root, {});
+    if (const double version = members.number("version"); version != format_version) {
+        refuse(members.at("version"), text::number(version) + "; allowed is " + std::to_string(format_version));
+    }
+    members.allow_only({"version", "width", "height", "mix", "fill", "chains"});
+    Plan plan;
+    plan.width = members.pixels("width");
+    plan.height = members.pixels("height");
+    plan.mix = members.share("mix", 0);
+    if (members.has("fill")) plan.fill = read_fill(members.array("fill"));
+    const Value::Array& chains = members.array("chains");
+    check_count(chains.size(), 1, max_width, members.at("chains"));
+    for (const Value& chain : chains) {
+        plan.chains.push_back(read_chain(chain, static_cast<int>(plan.chains.size())));
+    }
+    validate(plan);
+    return plan;
 }
 
 // ---- Writing; not with the JSON library, whose decimals are not always the shortest.
@@ -254,22 +347,11 @@ std::string to_json(const Plan& plan) {
 }
 
 Plan plan_from_json(std::string_view text) {
-    const json root = parse(text);
-    const Members members(root, {});
-    if (const double version = members.number("version"); version != format_version) {
-        refuse(members.at("version"), text::number(version) + "; allowed is " + std::to_string(format_version));
+    try {
+        return read_plan(text);
+    } catch (const std::bad_alloc&) {
+        throw Error(Status::out_of_memory, "plan: no memory");
     }
-    members.allow_only({"version", "width", "height", "mix", "fill", "chains"});
-    Plan plan;
-    plan.width = members.pixels("width");
-    plan.height = members.pixels("height");
-    plan.mix = members.share("mix", 0);
-    if (members.has("fill")) plan.fill = read_fill(members.array("fill"));
-    for (const json& chain : members.array("chains")) {
-        plan.chains.push_back(read_chain(chain, static_cast<int>(plan.chains.size())));
-    }
-    validate(plan);
-    return plan;
 }
 
 }  // namespace halmix
