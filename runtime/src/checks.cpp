@@ -47,7 +47,7 @@ void check_strides(std::string_view name, const ImageView& image) {
     const std::int64_t element = element_bytes(image.layout);
     // Pipelines index in 31 bits, their own padded copies too.
     constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
-    constexpr std::int64_t row_padding = 512, rows_of_padding = 8;
+    constexpr std::int64_t row_padding = 512, rows_of_padding = 12;
     const bool huge =
         stride < -limit * element || stride > limit * element || plane < -limit * element || plane > limit * element;
     const std::int64_t down = huge ? 0 : (image.height - 1) * std::abs(stride);
@@ -69,7 +69,7 @@ void check_strides(std::string_view name, const ImageView& image) {
         (image.height + rows_of_padding) * (bytes + row_padding) > limit) {
         refuse(name, "size " + size_text(image.width, image.height, image.channels) + " with stride " +
                          std::to_string(stride) +
-                         " is too large; (height + 8) * (width * channels + 512) and the elements from first to last "
+                         " is too large; (height + 12) * (width * channels + 512) and the elements from first to last "
                          "may be at most 2^31 - 1");
     }
 }

@@ -21,7 +21,7 @@ namespace halmix {
 /// memory. Bytes between rows are never read or written.
 ///
 /// The library accepts images from 1x1 up to 2 GiB, of which pipelines need a margin for padding:
-/// (height + 8) * (width * channels + 512), and the elements from the first to the last, are at most 2^31 - 1.
+/// (height + 12) * (width * channels + 512), and the elements from the first to the last, are at most 2^31 - 1.
 template <typename Byte>
 struct BasicImageView {
     Byte* data = nullptr;

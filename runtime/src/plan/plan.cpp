@@ -8,12 +8,12 @@
 #include <initializer_list>
 #include <limits>
 #include <map>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <variant>
 
 #include "halmix/error.h"
+#include "plan/guard.h"
 #include "plan/text.h"
 
 namespace halmix {
@@ -313,45 +313,45 @@ std::string chain_text(const Chain& chain) {
 }  // namespace
 
 void validate(const Plan& plan) {
-    check_whole(plan.width, 1, max_pixels, {.member = "width"});
-    check_whole(plan.height, 1, max_pixels, {.member = "height"});
-    check_share(plan.mix, 0, {.member = "mix"});
-    check_count(plan.chains.size(), 1, max_width, {.member = "chains"});
-    double sum = 0;
-    for (int c = 0; const Chain& chain : plan.chains) {
-        check_share(chain.weight, weight_slack, {.chain = c, .member = "weight"});
-        check_count(chain.ops.size(), 0, max_depth, {.chain = c, .member = "ops"});
-        for (int o = 0; const OpCall& call : chain.ops) {
-            in_plan({c, o, "value"}, [&] { validate(call); });
-            ++o;
+    return guarded([&] {
+        check_whole(plan.width, 1, max_pixels, {.member = "width"});
+        check_whole(plan.height, 1, max_pixels, {.member = "height"});
+        check_share(plan.mix, 0, {.member = "mix"});
+        check_count(plan.chains.size(), 1, max_width, {.member = "chains"});
+        double sum = 0;
+        for (int c = 0; const Chain& chain : plan.chains) {
+            check_share(chain.weight, weight_slack, {.chain = c, .member = "weight"});
+            check_count(chain.ops.size(), 0, max_depth, {.chain = c, .member = "ops"});
+            for (int o = 0; const OpCall& call : chain.ops) {
+                in_plan({c, o, "value"}, [&] { validate(call); });
+                ++o;
+            }
+            sum += chain.weight;
+            ++c;
         }
-        sum += chain.weight;
-        ++c;
-    }
-    if (!(sum <= 1 + weight_slack)) {
-        refuse({.member = "chains"}, "the weights sum to " + text::number(sum) + "; allowed is at most 1");
-    }
+        if (!(sum <= 1 + weight_slack)) {
+            refuse({.member = "chains"}, "the weights sum to " + text::number(sum) + "; allowed is at most 1");
+        }
+    });
 }
 
 std::string to_json(const Plan& plan) {
-    validate(plan);
-    std::string members = "  \"version\": " + std::to_string(format_version) +
-                          ",\n  \"width\": " + std::to_string(plan.width) +
-                          ",\n  \"height\": " + std::to_string(plan.height) + ",\n  \"mix\": " + number32(plan.mix);
-    if (plan.fill != Fill{}) {
-        const auto level = [](int value) { return std::to_string(value); };
-        members += ",\n  \"fill\": [" + text::joined(plan.fill, level) + "]";
-    }
-    members += ",\n  \"chains\": [\n    " + text::joined(plan.chains, chain_text, ",\n    ") + "\n  ]";
-    return "{\n" + members + "\n}";
+    return guarded([&] {
+        validate(plan);
+        std::string members = "  \"version\": " + std::to_string(format_version) +
+                              ",\n  \"width\": " + std::to_string(plan.width) +
+                              ",\n  \"height\": " + std::to_string(plan.height) + ",\n  \"mix\": " + number32(plan.mix);
+        if (plan.fill != Fill{}) {
+            const auto level = [](int value) { return std::to_string(value); };
+            members += ",\n  \"fill\": [" + text::joined(plan.fill, level) + "]";
+        }
+        members += ",\n  \"chains\": [\n    " + text::joined(plan.chains, chain_text, ",\n    ") + "\n  ]";
+        return "{\n" + members + "\n}";
+    });
 }
 
 Plan plan_from_json(std::string_view text) {
-    try {
-        return read_plan(text);
-    } catch (const std::bad_alloc&) {
-        throw Error(Status::out_of_memory, "plan: no memory");
-    }
+    return guarded([&] { return read_plan(text); });
 }
 
 }  // namespace halmix
