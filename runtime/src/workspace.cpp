@@ -23,6 +23,7 @@ void Workspace::State::give_back(CpuWorkspace* workspace) noexcept {
 void Workspace::State::release() noexcept {
     own.release();
     tasks = {};
+    plans = {};
     idle_.clear();
     others_.clear();
 }

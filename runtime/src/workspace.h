@@ -14,6 +14,7 @@ namespace halmix {
 struct Workspace::State {
     CpuWorkspace own;         ///< of the thread that calls
     std::vector<Task> tasks;  ///< what a batch of one size is made of
+    std::vector<Plan> plans;  ///< of a batch of the C interface, whose plans lie anywhere
     std::string message;      ///< what the C interface reports
 
     /// One for a thread that a runner brings. Throws std::bad_alloc.

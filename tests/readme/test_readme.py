@@ -14,23 +14,15 @@ import pytest
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "composer"))
+sys.path += [str(ROOT / "tests" / "composer"), str(ROOT / "tests" / "c")]
 
 import model  # noqa: E402
+from installation import SANITIZE, build_with_cmake, environment, installed, library  # noqa: E402, F401
 
 
 def blocks(page, language):
     """The code blocks of a page in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The prefix of an installation."""
-    prefix = tmp_path_factory.mktemp("prefix")
-    cmake = [os.environ["HALMIX_CMAKE"], "--install", os.environ["HALMIX_BUILD"], "--prefix", prefix]
-    subprocess.run(cmake, check=True, stdout=subprocess.DEVNULL)
-    return prefix
 
 
 @pytest.fixture
@@ -39,16 +31,8 @@ def built(installed, tmp_path):
 
     def build(program):
         (project,) = blocks("README.md", "cmake")
-        (tmp_path / "example.cpp").write_text(program)
-        (tmp_path / "CMakeLists.txt").write_text(project)
-        configure = [os.environ["HALMIX_CMAKE"], "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja"]
-        configure += [f"-DCMAKE_MAKE_PROGRAM={os.environ['HALMIX_NINJA']}", f"-DCMAKE_PREFIX_PATH={installed}"]
-        flags = "-Wall -Wextra -Werror"
-        if os.environ["HALMIX_SANITIZE"]:
-            flags += f" -fsanitize={os.environ['HALMIX_SANITIZE']}"
-        subprocess.run([*configure, f"-DCMAKE_CXX_FLAGS={flags}"], check=True)
-        subprocess.run([os.environ["HALMIX_CMAKE"], "--build", tmp_path / "build"], check=True)
-        return tmp_path / "build" / "example"
+        warnings = ["-Wall", "-Wextra", "-Werror"]
+        return build_with_cmake(project, {"example.cpp": program}, installed, tmp_path, warnings) / "example"
 
     return build
 
@@ -78,13 +62,18 @@ def test_program_for_a_gpu(built):
     built(program + "\nint main() { return Augmenter(1, nullptr).width; }\n")
 
 
-def test_library_shows_its_own_symbols_only(installed):
-    (library,) = installed.glob("lib*/**/libhalmix.so")
-    listed = subprocess.check_output(["nm", "--dynamic", "--defined-only", "--demangle", library], text=True)
-    names = [line.split(maxsplit=2)[2] for line in listed.splitlines()]
-    assert len(names) >= 15
-    foreign = [name for name in names if not re.match(r"((typeinfo|typeinfo name|vtable) for )?halmix::", name)]
-    assert not foreign
+def test_program_in_c(environment, tmp_path):
+    """The lines of the README, for an installation elsewhere."""
+    (lines,) = [block for block in blocks("README.md", "sh") if "pkg-config" in block]
+    with Image.open(ROOT / "data" / "chelsea.jpg") as image:
+        image.convert("RGB").save(tmp_path / "photo.ppm")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    export, rest = lines.split("\n", 1)
+    assert export.startswith("export ")
+    rest = rest.replace("cc ", " ".join(["cc", *SANITIZE, ""]))
+    subprocess.run(["bash", "-ec", rest], cwd=tmp_path, env=environment, check=True)
+    with Image.open(tmp_path / "augmented.ppm") as result:
+        assert result.size == Image.open(tmp_path / "photo.ppm").size
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/command.md", "docs/targets.md"])
