@@ -126,7 +126,10 @@ def test_only_what_is_missing_is_generated_and_always_the_same(build):
     done = build.configure("cpu-avx2")
     assert done.returncode == 0, done.stderr
     kinds = set(sequences(build.folder, "single"))
+    layouts = ["u8_chw_c3", "u8_rgbx_c3", "f16_chw_c1", "f16_chw_c3", "f32_chw_c1", "f32_chw_c3"]
     shared = {"halmix_mix__cpu_avx2", "halmix_halide_runtime"}
+    shared |= {f"halmix_convert_u8_hwc_{layout}__cpu_avx2" for layout in layouts}
+    shared |= {f"halmix_convert_{layout}_u8_hwc_c3__cpu_avx2" for layout in ("u8_chw", "u8_rgbx")}
     rgb = {f"halmix_{kind}_c3__cpu_avx2" for kind in kinds}
     gray = {f"halmix_{kind}_c1__cpu_avx2" for kind in kinds - {"color"}}
     pair = "halmix_tone_shift_c3__cpu_avx2"

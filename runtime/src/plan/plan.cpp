@@ -77,6 +77,7 @@ auto in_plan(const Place& place, Function function) {
     try {
         return function();
     } catch (const Error& error) {
+        if (error.status() == Status::out_of_memory) throw;
         refuse(place, error.what());
     }
 }
