@@ -49,4 +49,5 @@ def targets(command):
 def ops(command):
     """Names of all ops."""
     text = subprocess.check_output([command, "apply", "--help"], text=True)
-    return re.findall(r"^  (\w+)", text.split("\nOps:\n")[1].split("\n\n")[0], re.MULTILINE)
+    rows = re.search(r"^Ops:\n((?:  .*\n)+)", text, re.MULTILINE).group(1)
+    return re.findall(r"^  (\w+)", rows, re.MULTILINE)
