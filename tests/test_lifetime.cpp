@@ -178,7 +178,7 @@ TEST_CASE("a workspace gives its memory back") {
     const Plan plan = sample({}, {.seed = 1}, large, large);
     Workspace workspace;
     CHECK(workspace.bytes() == 0);
-    const std::size_t before = resident_bytes();
+    [[maybe_unused]] const std::size_t before = resident_bytes();
     cpu.run(plan, {pixels.data(), large, large, 3}, {pixels.data(), large, large, 3}, {.workspace = &workspace});
     CHECK(workspace.bytes() > std::size_t{4} * large * large * 3);
     workspace.release();
@@ -240,8 +240,10 @@ TEST_CASE("ten thousand short-lived threads leave nothing behind") {
         }
     };
     run_threads(100);
-    const std::size_t after_a_hundred = resident_bytes();
+    [[maybe_unused]] const std::size_t after_a_hundred = resident_bytes();
     run_threads(9900);
-    const std::size_t after_all = resident_bytes();
+    [[maybe_unused]] const std::size_t after_all = resident_bytes();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what is freed
     CHECK(after_all < after_a_hundred + (std::size_t{10} << 20));
+#endif
 }
