@@ -187,7 +187,7 @@ enum {
     HALMIX_OPENCL = 2,  ///< `data` is a cl_mem of the queue's context. For batches
 };
 
-/// An image of the caller's, from 1x1 up to 2 GiB: (height + 8) * (width * channels + 512), and the elements from the
+/// An image of the caller's, from 1x1 up to 2 GiB: (height + 12) * (width * channels + 512), and the elements from the
 /// first to the last, are at most 2^31 - 1. `stride` and `plane` are in bytes, multiples of an element's, and of any
 /// sign as long as no two elements share a byte: `data` is the first row's, so a negative stride is a bottom-up image.
 /// Bytes between rows are never read or written. Inputs are only read. This struct never changes; set all members.
