@@ -246,7 +246,7 @@ class Comparer {
         if (!contender.gpu()) speed.cores = cores;
         const std::size_t batches = batches_of_repetition(batch), images = batches * batch;
         Results results(options_.format, work, batch);
-        Threads threads(cores);
+        Threads threads(contender.gpu() ? 1 : std::min(cores, batch));
         const Options options{.normalization = normalization, .runner = threads.runner()};
         const auto repetition = [&] {
             for (std::size_t first = 0; first < images; first += batch) {

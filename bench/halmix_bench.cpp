@@ -4,9 +4,7 @@
 // JSON. All times are microseconds per image, a list of them: each is for the same work whenever the request is sent.
 //
 // job         also in the request                     what is timed                              also in the reply
-// about                                                                                          jobs, versions,
-// target,
-//                                                                                                ops
+// about                                                                                          jobs, ops, target
 // chain       ops, blocks, block_us                   the ops one after another                  pipelines
 // mix         blocks, block_us                        the mixing of three chains
 // augmix      policy, images, warm_up                 drawing the plan and running it            faults, allocations
@@ -16,8 +14,8 @@
 //             threads                                 to a layout (numbers of halmix::Layout)
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
-// `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `targets` too, all
-// that this machine has; of its `ops`, each has `examples`, four values to time it with.
+// `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `versions` and
+// `targets` too, all that this machine has; of its `ops`, each has `examples`, four values to time it with.
 
 #include <HalideBuffer.h>
 #include <halmix/halmix.h>

@@ -17,34 +17,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "allocations.h"
 #include "catch.h"
 #include "engines.h"
 #include "halmix/c.h"
 #include "halmix/halmix.h"
 
 using namespace halmix;
-
-namespace {
-
-std::atomic<long> allocations = 0;
-std::atomic<long> until_failure =
-    LONG_MAX;  ///< allocations that succeed; the next one fails, and those after it do not
-
-void* allocate(std::size_t size) {
-    allocations++;
-    return until_failure-- == 0 ? nullptr : std::malloc(size);
-}
-
-}  // namespace
-
-// Not inlined, or the compiler takes a new and its delete for a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    if (void* memory = allocate(size)) return memory;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept { return allocate(size); }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace {
 

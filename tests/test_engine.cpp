@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "allocations.h"
 #include "catch.h"
 #include "contents.h"
 #include "engines.h"
@@ -18,25 +19,6 @@
 using namespace halmix;
 using reference::Content;
 using test::available_engines;
-
-namespace {
-
-std::atomic<long> allocations = 0;
-
-}  // namespace
-
-// Not inlined, or the compiler takes a new and its delete for a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    allocations++;
-    if (void* memory = std::malloc(size)) return memory;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-    allocations++;
-    return std::malloc(size);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace {
 

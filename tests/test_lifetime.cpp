@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocations.h"
 #include "catch.h"
 #include "contents.h"
 #include "engines.h"
@@ -20,29 +21,6 @@
 
 using namespace halmix;
 using reference::Content;
-
-namespace {
-
-std::atomic<long> allocations = 0;
-/// How many more succeed before one fails; negative: all do.
-std::atomic<long> until_failure = -1;
-
-void* allocate(std::size_t size) {
-    allocations++;
-    if (until_failure >= 0 && until_failure-- == 0) return nullptr;
-    return std::malloc(size);
-}
-
-}  // namespace
-
-// Not inlined, or the compiler takes a new and its delete for a mismatch.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    if (void* memory = allocate(size)) return memory;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept { return allocate(size); }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace {
 
@@ -69,16 +47,16 @@ long fail_each(const std::function<void()>& call) {
         try {
             call();
             const bool all_succeeded = until_failure >= 0;
-            until_failure = -1;
+            until_failure = LONG_MAX;
             if (all_succeeded) return k;
             continue;  // it did without
         } catch (const Error& error) {
-            until_failure = -1;
+            until_failure = LONG_MAX;
             if (error.status() == Status::out_of_memory) continue;
             // What it was to report has another status, if memory for that was left.
             CHECK(error.status() == Status::invalid_argument);
         } catch (...) {
-            until_failure = -1;
+            until_failure = LONG_MAX;
             FAIL("another exception left the library, at allocation " << k);
         }
     }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "checks.h"
 #include "halmix/halmix.h"
 #include "plan/guard.h"
 #include "plan/text.h"
@@ -66,10 +67,6 @@ static_assert(sizeof(halmix_policy_options) >= first_policy_options && sizeof(ha
               sizeof(halmix_task) >= first_task && sizeof(halmix_image) == 48 && sizeof(halmix_op) == 16);
 
 // ---- Statuses
-
-[[noreturn]] void refuse(std::string_view name, const std::string& problem) {
-    throw Error(Status::invalid_argument, std::string(name).append(": ").append(problem));
-}
 
 /// What was thrown, as an Error.
 Error current_error() {

@@ -12,6 +12,10 @@
 
 namespace halmix {
 
+void refuse(std::string_view name, const std::string& problem) {
+    throw Error(Status::invalid_argument, std::string(name).append(": ").append(problem));
+}
+
 namespace {
 
 constexpr std::array<std::string_view, layout_count> layout_names = {"u8_hwc", "u8_chw", "u8_rgbx", "f16_chw",
@@ -19,10 +23,6 @@ constexpr std::array<std::string_view, layout_count> layout_names = {"u8_hwc", "
 
 std::string size_text(int width, int height, int channels) {
     return std::to_string(width) + "x" + std::to_string(height) + "x" + std::to_string(channels);
-}
-
-[[noreturn]] void refuse(std::string_view name, const std::string& problem) {
-    throw Error(Status::invalid_argument, std::string(name).append(": ").append(problem));
 }
 
 std::string_view name_of(Layout layout) { return layout_names[static_cast<std::size_t>(layout)]; }

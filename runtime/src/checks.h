@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "halmix/batch.h"
@@ -11,6 +12,9 @@
 /// What Engine's arguments must be. All throw Error(invalid_argument), or Error(bad_plan) for plans, and say what is
 /// allowed.
 namespace halmix {
+
+/// Throws Error(invalid_argument) about an argument.
+[[noreturn]] void refuse(std::string_view name, const std::string& problem);
 
 void check_images(const ImageView& in, const MutableImageView& out);
 void check_ops(std::span<const OpCall> ops);

@@ -25,9 +25,12 @@ constexpr int element_bytes(Layout layout) noexcept {
     return layout == Layout::f32_chw ? 4 : layout == Layout::f16_chw ? 2 : 1;
 }
 
+/// Elements of a pixel: its channels, and in u8_rgbx one more.
+constexpr int pixel_elements(Layout layout, int channels) noexcept { return layout == Layout::u8_rgbx ? 4 : channels; }
+
 /// Bytes of a row of pixels: of one plane, if there are planes.
 constexpr std::ptrdiff_t row_bytes(Layout layout, int width, int channels) noexcept {
-    const int elements = has_planes(layout) ? 1 : layout == Layout::u8_rgbx ? 4 : channels;
+    const int elements = has_planes(layout) ? 1 : pixel_elements(layout, channels);
     return std::ptrdiff_t{width} * elements * element_bytes(layout);
 }
 

@@ -92,7 +92,7 @@ void CpuEngine::convert(const ImageView& from, const MutableImageView& to, const
         (outwards ? row.from_hwc
                   : row.to_hwc)[from.channels == 1 ? 0 : 1][static_cast<int>(outwards ? to.layout : from.layout)];
     std::array<float, 6> values{};
-    for (int c = 0; c < 3; c++) {
+    for (std::size_t c = 0; c < normalization.mean.size(); c++) {
         values[2 * c] = normalization.mean[c];
         values[2 * c + 1] = normalization.std[c];
     }
@@ -151,10 +151,11 @@ void CpuEngine::run(const Plan* plan, const ImageView& source_image, const Mutab
                     const Normalization& normalization, CpuWorkspace& work) const {
     const ImageView in = normalized(source_image);
     const MutableImageView out = normalized(result);
-    const bool clean = plan == nullptr || plan->mix == 0, levels = out.layout == Layout::u8_hwc;
+    const std::span<const Chain> chains = chains_of(plan);
+    const bool clean = chains.empty(), levels = out.layout == Layout::u8_hwc;
     const bool converted = in.layout != Layout::u8_hwc;
     if (clean && !overlap(in, out) && (!converted || levels)) return convert(in, out, normalization, work.context);
-    const std::size_t count = clean ? 0 : plan->chains.size();
+    const std::size_t count = chains.size();
     Slots slots(in, count + (converted ? 2 : 1), work);
     const MutableImageView scratch = slots[count];
     ImageView source = in;
@@ -167,7 +168,7 @@ void CpuEngine::run(const Plan* plan, const ImageView& source_image, const Mutab
 
     work.weights.clear();
     for (std::size_t k = 0; k < count; k++) {
-        const Chain& chain = plan->chains[k];
+        const Chain& chain = chains[k];
         work.weights.push_back(chain.weight);
         lower(chain.ops, in.width, in.height, in.channels, Processor::cpu, work.program);
         run_program(work.program, plan->fill, source, slots[k], scratch, work.context);

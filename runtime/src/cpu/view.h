@@ -8,13 +8,14 @@
 
 #include "halide/buffer.h"
 #include "halmix/image.h"
+#include "lowering/elements.h"
 
 namespace halmix {
 
 /// The view with the one layout for levels that a gray image has.
 template <typename Byte>
 BasicImageView<Byte> normalized(BasicImageView<Byte> image) {
-    if (image.channels == 1 && image.layout == Layout::u8_chw) image.layout = Layout::u8_hwc;
+    image.layout = effective(image.layout, image.channels);
     return image;
 }
 
@@ -23,10 +24,6 @@ inline int planes(const ImageView& image) { return has_planes(image.layout) ? im
 inline std::ptrdiff_t row_bytes(const ImageView& image) { return row_bytes(image.layout, image.width, image.channels); }
 
 inline bool has_gaps(const ImageView& image) { return image.stride != row_bytes(image); }
-
-inline bool is_packed(const ImageView& image) {
-    return !has_gaps(image) && (planes(image) == 1 || image.plane == image.stride * image.height);
-}
 
 /// The first byte of an image in memory, and the end of its last.
 inline std::pair<std::uintptr_t, std::uintptr_t> extent(const ImageView& image) {
@@ -73,7 +70,7 @@ inline Buffer<3> pixels(const ImageView& image) {
     const auto code =
         image.layout == Layout::f16_chw || image.layout == Layout::f32_chw ? halide_type_float : halide_type_uint;
     const bool apart = has_planes(image.layout);
-    const int elements = image.layout == Layout::u8_rgbx ? 4 : image.channels;
+    const int elements = pixel_elements(image.layout, image.channels);
     return {image.data,
             halide_type_t(code, static_cast<std::uint8_t>(8 * bytes)),
             {dimension(elements, apart ? image.plane / bytes : 1), dimension(image.width, apart ? 1 : elements),

@@ -13,11 +13,6 @@ namespace halmix {
 
 namespace {
 
-/// A gray image has one layout for levels.
-Layout effective(Layout layout, int channels) {
-    return channels == 1 && layout == Layout::u8_chw ? Layout::u8_hwc : layout;
-}
-
 /// One batch on its way through a device: in parts, if not all of it fits the device's memory or what pipelines can
 /// index, and each part step by step.
 class BatchRun {

@@ -13,15 +13,10 @@ std::uint32_t pack_fill(const Fill& fill) { return fill[0] | fill[1] << 8 | fill
 }  // namespace
 
 Shape<4> ImageSize::shape(std::size_t count, Layout layout) const {
-    const int elements = layout == Layout::u8_rgbx ? 4 : channels, beside = has_planes(layout) ? 1 : elements;
+    const int elements = pixel_elements(layout, channels), beside = has_planes(layout) ? 1 : elements;
     const std::ptrdiff_t row = std::ptrdiff_t{width} * beside, plane = row * height;
     return {dimension(elements, has_planes(layout) ? plane : 1), dimension(width, beside), dimension(height, row),
             dimension(static_cast<std::ptrdiff_t>(count), plane * elements / beside)};
-}
-
-std::span<const Chain> chains_of(const Plan* plan) {
-    if (plan == nullptr || plan->mix == 0) return {};
-    return plan->chains;
 }
 
 void Launches::schedule(const Part& part) {

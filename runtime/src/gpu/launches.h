@@ -29,9 +29,6 @@ struct ImageSize {
     [[nodiscard]] Shape<4> shape(std::size_t count, Layout layout) const;
 };
 
-/// The chains that are computed for a plan: none for a clean view.
-std::span<const Chain> chains_of(const Plan* plan);
-
 /// Some of a batch's plans, one after another, and the images that they are for.
 struct Part {
     ImageSize size;

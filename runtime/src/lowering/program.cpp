@@ -210,6 +210,11 @@ void choose_steps(Program& program, int channels, Processor processor) {
 
 }  // namespace
 
+std::span<const Chain> chains_of(const Plan* plan) {
+    if (plan == nullptr || plan->mix == 0) return {};
+    return plan->chains;
+}
+
 const PipelineRow* find_whole(const Program& program, int channels, Processor processor) {
     Sequence sequence = 0;
     if (std::ssize(program.kinds) > longest_sequence) return nullptr;

@@ -7,6 +7,7 @@
 
 #include "catalogue.h"
 #include "halmix/op.h"
+#include "halmix/plan.h"
 
 namespace halmix {
 
@@ -29,6 +30,9 @@ struct Program {
     std::vector<Table> tables;
     std::vector<Step> steps;
 };
+
+/// The chains that are computed for a plan: none for a clean view, whose plan is null or has a mix of 0.
+std::span<const Chain> chains_of(const Plan* plan);
 
 /// What a program is to run on. GPUs have fewer sequences, and something to run for a chain that changes nothing.
 enum class Processor : unsigned char { cpu, gpu };

@@ -1,0 +1,25 @@
+// Replaces operator new of the test that includes it, so that it counts allocations and has one of them fail.
+#pragma once
+
+#include <atomic>
+#include <climits>
+#include <cstdlib>
+#include <new>
+
+inline std::atomic<long> allocations = 0;
+/// Allocations that succeed; the next one fails, and those after it do not.
+inline std::atomic<long> until_failure = LONG_MAX;
+
+inline void* allocate(std::size_t size) {
+    allocations++;
+    return until_failure-- == 0 ? nullptr : std::malloc(size);
+}
+
+// Not inlined, or the compiler takes a new and its delete for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+    if (void* memory = allocate(size)) return memory;
+    throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept { return allocate(size); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
