@@ -86,9 +86,9 @@ function(halmix_add_pipelines library)
         halmix_generate(halmix_mix__${suffix} -g mix -f halmix_mix__${suffix} ${halide_target_${suffix}}-large_buffers)
         string(APPEND declarations "int halmix_mix__${suffix}(HALMIX_MIX_ARGUMENTS);\n")
         halmix_generate_by_layout(from_hwc result HALMIX_CONVERT_ARGUMENTS halmix_convert_u8_hwc_LAYOUT_cCHANNELS__${suffix}
-                                  -g convert from=u8_hwc to=LAYOUT channels=CHANNELS ${halide_target_${suffix}})
+                                  -g convert from=u8_hwc to=LAYOUT channels=CHANNELS repack=halmix_repack__${suffix} ${halide_target_${suffix}})
         halmix_generate_by_layout(to_hwc source HALMIX_CONVERT_ARGUMENTS halmix_convert_LAYOUT_u8_hwc_cCHANNELS__${suffix}
-                                  -g convert from=LAYOUT to=u8_hwc channels=CHANNELS ${halide_target_${suffix}})
+                                  -g convert from=LAYOUT to=u8_hwc channels=CHANNELS repack=halmix_repack__${suffix} ${halide_target_${suffix}})
         string(APPEND cpu_rows "    CpuRow{\"${name}\", \"${needs}\", halmix_mix__${suffix}, ${from_hwc}, ${to_hwc}},\n")
 
         separate_arguments(needs)

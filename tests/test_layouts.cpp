@@ -146,6 +146,7 @@ std::vector<Layout> layouts(int channels, bool of_results) {
 
 const std::vector<std::pair<int, int>> sizes = {{1, 1},  {1, 7},  {7, 1},  {2, 3},   {15, 4},  {16, 3}, {17, 5},
                                                 {31, 2}, {32, 9}, {33, 4}, {63, 11}, {64, 30}, {65, 3}, {130, 61}};
+constexpr int longest_row = 70;  ///< longer than any vector of pixels and what is left beside it
 
 }  // namespace
 
@@ -185,6 +186,27 @@ TEST_CASE("every layout of sources and results on every target, within its bound
         }
     }
     CHECK(images == static_cast<int>(available_engines().size() * sizes.size() * (2 * 4 + 3 * 5)));
+}
+
+TEST_CASE("rows of any length from every layout to every other, within their bounds") {
+    Random random(35);
+    for (const Engine& engine : available_engines()) {
+        for (int width = 1; width <= longest_row; width++) {
+            const reference::Image image = make(Content::noise, width, 2, 3, random());
+            const Plan clean = {.width = width, .height = 2, .mix = 0, .chains = {{}}};
+            for (const Layout from : layouts(3, false)) {
+                for (const Layout to : layouts(3, true)) {
+                    Placed in(from, width, 2, 3, random), out(to, width, 2, 3, random);
+                    place(image, in, random);
+                    INFO(engine.target().name << ": " << width << " pixels, layout " << static_cast<int>(from) << " to "
+                                              << static_cast<int>(to));
+                    engine.run(clean, in.view, out.view, {.normalization = imagenet});
+                    REQUIRE(holds(out, image, imagenet));
+                    REQUIRE(out.gaps_untouched());
+                }
+            }
+        }
+    }
 }
 
 TEST_CASE("a batch of images by pointer: of many sizes and layouts, with several views, clean ones among them") {
