@@ -47,9 +47,7 @@ class ConvertGenerator : public Generator<ConvertGenerator> {
  private:
     Var c{"c"}, x{"x"}, y{"y"};
 
-    bool by_extern_stage() {
-        return !repack.value().empty() && (from == Layout::u8_rgbx || to == Layout::u8_rgbx);
-    }
+    bool by_extern_stage() { return !repack.value().empty() && (from == Layout::u8_rgbx || to == Layout::u8_rgbx); }
 };
 
 }  // namespace
