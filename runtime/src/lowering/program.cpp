@@ -86,16 +86,21 @@ Params blend(float factor, Processor processor) {
     if (processor == Processor::gpu || !(factor >= 0 && factor < 100)) return {factor};
     auto units = static_cast<int>(factor * 65536.0);
     constexpr float margin = 1.0F / 32768;
-    int close = 0, raise = 0, lower = 0;  // not bool, so that compilers make vectors of it
-    for (int difference = 0; difference < 256; difference++) {
+    // Larger differences are clipped whatever they become.
+    int end = factor > 1 ? static_cast<int>(256 / factor) + 1 : 256;
+    if (factor * static_cast<float>(end - 1) >= 256) end--;
+    int close = 0, raise = 0, lower = 0;  // not bool, and no products of integers, so that compilers make good vectors
+    int down = 0, up = 65535;             // difference * units, difference * (units + 1) + 65535
+    for (int difference = 0; difference < end; difference++) {
         float product = factor * static_cast<float>(difference);
         int below = static_cast<int>(product);
         float rest = product - static_cast<float>(below);
         int above = below + (rest > 0 ? 1 : 0);
-        int counts = below <= 255 ? 1 : 0;  // larger ones are clipped whatever they are
-        close |= counts & (((rest > 0 ? 1 : 0) & (rest < margin ? 1 : 0)) | (rest > 1 - margin ? 1 : 0));
-        raise |= counts & ((difference * units) >> 16 != below ? 1 : 0);
-        lower |= counts & ((difference * (units + 1) + 65535) >> 16 != above ? 1 : 0);
+        close |= ((rest > 0 ? 1 : 0) & (rest < margin ? 1 : 0)) | (rest > 1 - margin ? 1 : 0);
+        raise |= down >> 16 != below ? 1 : 0;
+        lower |= up >> 16 != above ? 1 : 0;
+        down += units;
+        up += units + 1;
     }
     int not_negative = units + raise, negative = units + 1 - lower;
     int whole = (not_negative + 0x8000) >> 16;
