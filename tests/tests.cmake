@@ -63,6 +63,11 @@ halmix_add_pytest(cli)
 halmix_add_pytest(composer)
 halmix_add_pytest(objects)
 halmix_add_pytest(ptx)
+if(HALMIX_BUILD_PYTHON)
+    halmix_add_pytest(python)
+    set_property(TEST python APPEND PROPERTY ENVIRONMENT
+        PYTHONPATH=${CMAKE_CURRENT_BINARY_DIR}/python:${PROJECT_SOURCE_DIR}/tests/composer)
+endif()
 halmix_add_pytest(readme)
 halmix_add_pytest(structure)
 

@@ -1,0 +1,31 @@
+"""AugMix for training vision models: Composer's images, byte for byte, at a fraction of the cost.
+
+    import halmix
+
+    transform = halmix.AugMix()                     # wherever a transform fits
+    image = halmix.augmix_image(image)              # Composer's function
+    batch = halmix.augmix_batch(images, seed=7, dtype="float32", mean=mean, std=std)
+
+`halmix.composer` has Composer's algorithm. Importing takes NumPy only; Pillow, torch and torchvision are looked for when
+an image is theirs.
+"""
+
+from ._composer import AugmentAndMixTransform, augmentation_sets, augmix_image
+from ._core import Engine, Plan, __version__
+from ._functional import apply, augmix_batch, ops, run, sample, targets
+from ._transform import AugMix
+
+__all__ = [
+    "AugMix",
+    "AugmentAndMixTransform",
+    "Engine",
+    "Plan",
+    "apply",
+    "augmentation_sets",
+    "augmix_batch",
+    "augmix_image",
+    "ops",
+    "run",
+    "sample",
+    "targets",
+]

@@ -1,0 +1,103 @@
+"""Composer's AugMix: its names, its order of arguments, its draws from NumPy, its bytes."""
+
+import functools
+import sys
+
+import numpy as np
+
+from . import _core
+from ._engine import engine
+from ._images import CHW, compute, is_pillow, is_tensor, like_tensor, tensor_levels
+from ._policy import make_policy, op_list
+
+#: Composer's sets, as names of ops; ``color_original`` and the like draw as the paper's code does.
+augmentation_sets = {
+    name: [op + ("_original" if original else "") for op, original, _ in _core.op_choices(name)]
+    for name in ("all", "safe", "original")
+}
+
+
+def augmix_image(img, severity=3, depth=-1, width=3, alpha=1.0, augmentation_set="all", *, rng=None):
+    """Composer's ``augmix_image``: same arguments, same draws, same bytes.
+
+    Args:
+        img: a PIL image (L, RGB), which gives a PIL image; a torch tensor (CHW or NCHW; uint8, or floats 0..1), which
+            gives floats 0..1, as Composer does; a NumPy array (HW or HWC, uint8), which gives an array; or a list.
+        severity: how strong ops are, 0 to 10.
+        depth: ops in a chain; -1 draws 1, 2 or 3 for each chain.
+        width: how many chains are mixed.
+        alpha: of the Dirichlet and Beta distributions, above 0.
+        augmentation_set: a set's name, a list of names of ops, or one of Composer's own lists of functions.
+        rng: where random numbers come from: a numpy.random.RandomState or Generator; None is NumPy's global state,
+            as in Composer. With either of the first kind results and the state afterwards are Composer's.
+
+    Raises ValueError where NumPy's weights are not numbers (alpha of a thousandth and less), of which Composer makes
+    images without saying so. Releases the GIL while it computes; draws hold the generator's lock.
+    """
+    policy = make_policy(severity, width, depth, alpha, op_list(augmentation_set))
+    return _augmix(img, functools.partial(_draw, policy, float(alpha), int(width), rng))
+
+
+def _augmix(img, draw):
+    if isinstance(img, (list, tuple)):
+        return [_augmix(one, draw) for one in img]
+    if not is_tensor(img):
+        size = img.size if is_pillow(img) else (img.shape[1::-1] if isinstance(img, np.ndarray) and img.ndim >= 2 else (1, 1))
+        plan = None
+
+        def call(source, layout, out):
+            nonlocal plan
+            plan = draw(*size)
+            _core.run(engine(), plan, source, layout, out, layout, NOT_NORMALIZED)
+
+        return compute(img, call)
+    levels = tensor_levels(img)
+    if levels.ndim not in (3, 4):
+        raise ValueError(f"img: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
+    out = np.empty(levels.shape, np.uint8)
+    pairs = zip(levels, out) if levels.ndim == 4 else [(levels, out)]
+    for source, result in pairs:
+        plan = draw(levels.shape[-1], levels.shape[-2])
+        _core.run(engine(), plan, source, CHW, result, CHW, NOT_NORMALIZED)
+    torch = sys.modules["torch"]
+    return torch.from_numpy(out).to(torch.get_default_dtype()).div(255)
+
+
+NOT_NORMALIZED = _core.Normalization((0, 0, 0), (1, 1, 1))
+
+
+def _draw(policy, alpha, width, rng, image_width, image_height):
+    """Composer's draws for an image."""
+    if rng is None:
+        rng = np.random.dirichlet.__self__  # the global RandomState
+    weights = rng.dirichlet([alpha] * width).astype(np.float32)
+    mix = float(np.float32(rng.beta(alpha, alpha)))
+    bits = getattr(rng, "bit_generator", None) or rng._bit_generator
+    with bits.lock:
+        return _core.composer_plan(policy, image_width, image_height, weights.tolist(), mix, bits.capsule)
+
+
+class AugmentAndMixTransform:
+    """Composer's transform of this name: `augmix_image` with its arguments kept, for ``transforms.Compose``.
+
+    Draws from NumPy's global state, as Composer does. `AugMix` draws from torch's generator, which DataLoaders seed in
+    their workers, and costs less: use it unless results must be Composer's.
+    """
+
+    def __init__(self, severity=3, depth=-1, width=3, alpha=1.0, augmentation_set="all"):
+        if augmentation_set not in augmentation_sets:
+            raise KeyError(f"augmentation_set: {augmentation_set!r}; allowed are {', '.join(augmentation_sets)}")
+        self.severity, self.depth, self.width, self.alpha = severity, depth, width, alpha
+        self.augmentation_set = augmentation_set
+        make_policy(severity, width, depth, alpha, augmentation_set)
+
+    def __call__(self, img):
+        return augmix_image(img, self.severity, self.depth, self.width, self.alpha, self.augmentation_set)
+
+    forward = __call__
+
+    def __repr__(self):
+        return (
+            f"AugmentAndMixTransform(severity={self.severity}, depth={self.depth}, width={self.width}, "
+            f"alpha={self.alpha}, augmentation_set={self.augmentation_set!r})"
+        )

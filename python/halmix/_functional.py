@@ -1,0 +1,195 @@
+"""Pure functions: plans, single images, batches."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import _core
+from ._composer import NOT_NORMALIZED
+from ._engine import engine
+from ._images import CHW, HWC, compute, is_pillow, is_tensor, pillow_source, tensor_levels
+from ._policy import fill_color, in_range, make_policy, real, whole
+
+#: Layouts of results by dtype and layout.
+LAYOUTS = {
+    ("uint8", "HWC"): HWC,
+    ("uint8", "CHW"): CHW,
+    ("float16", "CHW"): _core.Layout.f16_chw,
+    ("float32", "CHW"): _core.Layout.f32_chw,
+}
+VIEWS = ("clean", "aug")
+
+
+def sample(
+    width, height, *, seed=0, epoch=0, index=0, view=0,
+    severity=3, depth=-1, chains=3, alpha=1.0, augmentation_set="all", fill=0,
+):  # fmt: skip
+    """The plan that is drawn for an image of a size: a function of its arguments, the same on every machine.
+
+    Args:
+        width, height: of the image, in pixels.
+        seed, epoch, index, view: name the draw: of the run, of the pass over the data, of the sample, of its views.
+        chains: how many chains are mixed (`AugMix`'s ``width``).
+        severity, depth, alpha, augmentation_set, fill: as in `AugMix`.
+    """
+    return _core.sample(
+        make_policy(severity, chains, depth, alpha, augmentation_set, fill),
+        in_range("width", width, 1, 2**31 - 1),
+        in_range("height", height, 1, 2**31 - 1),
+        in_range("seed", seed, 0, 2**64 - 1),
+        in_range("epoch", epoch, 0, 2**32 - 1),
+        in_range("index", index, 0, 2**64 - 1),
+        in_range("view", view, 0, 2**16 - 1),
+    )
+
+
+def run(plan, image):
+    """What a plan makes of an image: an image of the same type. The image has the plan's size."""
+    if not isinstance(plan, _core.Plan):
+        raise TypeError(f"plan: {type(plan).__name__}; allowed is a halmix.Plan")
+
+    def call(source, layout, out):
+        _core.run(engine(), plan, source, layout, out, layout, NOT_NORMALIZED)
+
+    return compute(image, call)
+
+
+def apply(image, ops, *, fill=0):
+    """Ops one after another: ``apply(image, [("rotate", -12), "equalize"])``. Values have the units of `ops`."""
+    return compute(image, functools.partial(_core.apply, engine(), ops, fill_color(fill)))
+
+
+def augmix_batch(
+    images, *, seed, epoch=0, indices=None, views=("aug",), out=None, dtype="uint8", layout=None,
+    mean=(0, 0, 0), std=(1, 1, 1), threads=1,
+    severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0,
+):  # fmt: skip
+    """AugMix for a batch, normalised in the same pass: a function of (seed, epoch, index, view) and the pixels.
+
+    Args:
+        images: an array of uint8 (N, H, W, C), or a list of images of any sizes: arrays of uint8 (H, W), (H, W, C), PIL
+            images (L, RGB), torch tensors of uint8 (C, H, W). A tensor (N, C, H, W) is a batch as well.
+        seed, epoch: of the run; of the pass over the data.
+        indices: of each image in the data, N whole numbers; None is 0, 1, 2, ...
+        views: of each image: ``"aug"`` an augmented one, the k-th of them with view k; ``"clean"`` the image itself.
+        out: an array to write to, or a list of them; None makes new ones.
+        dtype: ``"uint8"``; or ``"float32"`` and ``"float16"``, which are ``(level / 255 - mean) / std`` in float32,
+            as torchvision's ToTensor and Normalize have it, for float16 rounded once more.
+        layout: ``"HWC"`` or ``"CHW"``; None is HWC for uint8, CHW for floats, which have no other.
+        mean, std: a number for each channel.
+        threads: how many compute, the calling one among them; 0 is one for each processor that may be used.
+        severity, width, depth, alpha, augmentation_set, fill: as in `AugMix`.
+
+    Returns an array (N, H, W, C) or (N, C, H, W), with more than one view (N, V, ...); a list of N * V arrays for a
+    list whose images differ in size or channels. A batch that takes long ends within a twentieth of a second when
+    Ctrl-C is pressed; results are then complete or untouched. The GIL is released.
+    """
+    policy = make_policy(severity, width, depth, alpha, augmentation_set, fill)
+    dtype = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
+    if layout is None:
+        layout = "HWC" if dtype == "uint8" else "CHW"
+    if (dtype, layout) not in LAYOUTS:
+        raise ValueError(
+            f"dtype, layout: {dtype!r}, {layout!r}; allowed are "
+            + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
+        )
+    if isinstance(views, str) or not views or any(view not in VIEWS for view in views):
+        raise ValueError(f'views: {views!r}; allowed are tuples of "clean" and "aug"')
+    numbers, augmented = [], 0
+    for view in views:
+        numbers.append(-1 if view == "clean" else augmented)
+        augmented += view != "clean"
+
+    sources, source_layout, shapes = _sources(images)
+    indices = range(len(shapes)) if indices is None else indices
+    indices = [in_range("indices", index, 0, 2**64 - 1) for index in indices]
+    if len(indices) != len(shapes):
+        raise ValueError(f"indices: {len(indices)} for {len(shapes)} images; allowed is one for each")
+    shapes = [_result_shape(shape, source_layout, layout) for shape in shapes for _ in views]
+    same = len(set(shapes)) == 1 or not isinstance(sources, list)
+    if out is not None:
+        results = out
+    elif same:
+        count = len(shapes) // len(views)
+        shape = (count, len(views), *shapes[0]) if len(views) > 1 else (count, *shapes[0]) if shapes else None
+        results = np.empty(shape if shape else (0,), dtype)
+    else:
+        results = [np.empty(shape, dtype) for shape in shapes]
+    flat = results
+    if isinstance(flat, np.ndarray) and len(views) > 1 and flat.ndim > 1:
+        flat = flat.reshape(len(shapes), *flat.shape[2:])
+        if not np.shares_memory(flat, results):
+            raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
+    if shapes:
+        _core.batch(
+            engine(), policy,
+            in_range("seed", seed, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1), indices, numbers,
+            sources, source_layout, flat, LAYOUTS[dtype, layout],
+            normalization(mean, std), in_range("threads", threads, 0, 1024),
+        )  # fmt: skip
+    return results
+
+
+def normalization(mean, std):
+    """The library's, of numbers for each channel."""
+    values = []
+    for name, given in ("mean", mean), ("std", std):
+        channels = [real(name, value) for value in (given if isinstance(given, Sequence | np.ndarray) else (given,))]
+        if len(channels) not in (1, 3):
+            raise ValueError(f"{name}: {given!r}; allowed are 1 and 3 numbers")
+        values.append(tuple(channels * 3 if len(channels) == 1 else channels))
+    return _core.Normalization(*values)
+
+
+def _sources(images):
+    """What the library reads, its layout, and the shape of each image."""
+    if is_tensor(images):
+        if images.is_floating_point() or images.ndim != 4:
+            raise TypeError(f"images: a tensor of {images.dtype}, shape {tuple(images.shape)}; allowed is uint8 NCHW")
+        levels = tensor_levels(images)
+        return levels, CHW, [levels.shape[1:]] * len(levels)
+    if isinstance(images, np.ndarray):
+        return images, HWC, [images.shape[1:]] * (len(images) if images.ndim else 0)
+    if not isinstance(images, Sequence) or isinstance(images, (str, bytes)):
+        raise TypeError(f"images: {type(images).__name__}; allowed are an array, a tensor, and a list of images")
+    if len(images) and all(is_tensor(image) for image in images):
+        levels = [tensor_levels(image) for image in images]
+        return levels, CHW, [one.shape for one in levels]
+    sources, shapes = [], []
+    for i, image in enumerate(images):
+        if is_pillow(image):
+            source = pillow_source(image)
+            width, height = image.size
+            shape = (height, width) if image.mode == "L" else (height, width, 3)
+        elif isinstance(image, np.ndarray):
+            source, shape = image, image.shape
+        else:
+            raise TypeError(f"images[{i}]: {type(image).__name__}; allowed are arrays, PIL images, or tensors only")
+        sources.append(source)
+        shapes.append(shape)
+    return sources, HWC, shapes
+
+
+def _result_shape(shape, source_layout, layout):
+    """The shape of an image's result, (H, W), (H, W, C) or (C, H, W)."""
+    if source_layout is CHW:
+        return tuple(shape) if layout == "CHW" else (*shape[1:], shape[0])
+    if layout == "HWC":
+        return tuple(shape)
+    return (1, *shape) if len(shape) == 2 else (*shape[2:], *shape[:2])
+
+
+def ops():
+    """The ops, as dictionaries: name, value's range (None if it has none), unit, what it does."""
+    names = ("name", "range", "unit", "about")
+    return [
+        dict(zip(names, (name, (low, high) if valued else None, unit, about)))
+        for name, valued, low, high, unit, about in _core.ops()
+    ]
+
+
+def targets():
+    """What this build is compiled for, as dictionaries, best first. Loads GPUs' drivers: not before a fork."""
+    names = ("name", "available", "needs", "devices", "problem", "pipelines")
+    return [dict(zip(names, target)) for target in _core.targets()]

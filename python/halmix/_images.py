@@ -1,0 +1,122 @@
+"""Images of other libraries: what they hold is handed to the library, and the result is what they were."""
+
+import sys
+
+import numpy as np
+
+from . import _core
+
+HWC = _core.Layout.u8_hwc
+CHW = _core.Layout.u8_chw
+
+#: Channels of the modes of Pillow that have one byte for each.
+MODES = {"L": 1, "RGB": 3}
+
+ALLOWED = "PIL images (L, RGB), NumPy arrays (uint8; HW, HWC) and torch tensors (uint8 or floats 0..1; CHW, NCHW)"
+
+
+def is_pillow(image):
+    """Whether this is an image of Pillow, which need not be there."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(image, pillow.Image)
+
+
+def is_tensor(image):
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def compute(image, call):
+    """The result of `call(source, layout, out)` for an image, as an image of the same type."""
+    if isinstance(image, np.ndarray):
+        out = np.empty(image.shape, np.uint8)
+        call(image, HWC, out)
+        return out
+    if is_pillow(image):
+        return _compute_pillow(image, call)
+    if is_tensor(image):
+        return _compute_tensor(image, call)
+    raise TypeError(f"image: {type(image).__name__}; allowed are {ALLOWED}")
+
+
+def pillow_source(image):
+    """What the library reads a Pillow image from: its own memory if Pillow shows it, else a copy of it."""
+    channels = MODES.get(image.mode)
+    if channels is None:
+        raise ValueError(f'image: mode {image.mode}; allowed are L and RGB, which image.convert("RGB") makes')
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise ValueError(f"image: {width}x{height}; allowed are images of one pixel at least")
+    if _shows_memory():
+        try:
+            return (image.__arrow_c_array__()[1], width, height, channels)
+        except ValueError:
+            pass  # in several blocks: larger than 16 MB
+    pixels = np.frombuffer(image.tobytes(), np.uint8)
+    return pixels.reshape((height, width) if channels == 1 else (height, width, channels))
+
+
+_memory_shown = None
+
+
+def _shows_memory():
+    """Whether this Pillow hands out its memory, rightly: since 11.2.1, and up to 12.3 for rows without padding only."""
+    global _memory_shown
+    if _memory_shown is None:
+        pillow = sys.modules["PIL.Image"]
+        _memory_shown = hasattr(pillow, "fromarrow") and pillow.core.get_alignment() == 1
+    return _memory_shown
+
+
+def _compute_pillow(image, call):
+    pillow = sys.modules["PIL.Image"]
+    source = pillow_source(image)
+    if type(source) is tuple:
+        _, width, height, channels = source
+        pixels = _core.Pixels(width, height, channels)
+        call(source, HWC, pixels)
+        return pillow.fromarrow(pixels, image.mode, image.size)
+    out = np.empty(source.shape, np.uint8)
+    call(source, HWC, out)
+    return pillow.frombytes(image.mode, image.size, out)
+
+
+def tensor_levels(image):
+    """The levels of a tensor, (N,) C, H, W, as an array of bytes; floats are 0..1, and their 255th parts dropped."""
+    torch = sys.modules["torch"]
+    plain = image.detach().as_subclass(torch.Tensor)
+    if plain.device.type != "cpu":
+        raise ValueError(f"image: a tensor on {plain.device}; allowed are those on the CPU, which image.cpu() makes")
+    if plain.is_floating_point():
+        low, high = (float("nan"),) * 2 if plain.numel() == 0 else plain.aminmax()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"image: floats {float(low)}..{float(high)}; allowed are 0..1")
+        plain = plain.mul(255).to(torch.uint8)
+    elif plain.dtype != torch.uint8:
+        raise TypeError(f"image: a tensor of {plain.dtype}; allowed are torch.uint8 and floats 0..1")
+    return plain.numpy()
+
+
+def like_tensor(levels, image, dtype=None):
+    """Levels as a tensor of the image's kind."""
+    torch = sys.modules["torch"]
+    result = torch.from_numpy(levels)
+    if image.is_floating_point():
+        result = result.to(image.dtype if dtype is None else dtype).div_(255)
+    tv_tensors = sys.modules.get("torchvision.tv_tensors")
+    if tv_tensors is not None and isinstance(image, tv_tensors.TVTensor):
+        result = tv_tensors.wrap(result, like=image)
+    return result
+
+
+def _compute_tensor(image, call):
+    levels = tensor_levels(image)
+    out = np.empty(levels.shape, np.uint8)
+    if levels.ndim == 4:
+        for one, result in zip(levels, out):
+            call(one, CHW, result)
+    elif levels.ndim == 3:
+        call(levels, CHW, out)
+    else:
+        raise ValueError(f"image: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
+    return like_tensor(out, image)

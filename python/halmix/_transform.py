@@ -1,0 +1,134 @@
+"""AugMix as a transform: one callable for every kind of image."""
+
+import functools
+import sys
+
+import numpy as np
+
+from . import _core
+from ._engine import engine
+from ._images import compute
+from ._policy import in_range, make_policy, whole
+
+#: What torchvision's AugMix calls its arguments, and what they are here.
+TORCHVISION = {"mixture_width": "width", "chain_depth": "depth"}
+
+
+class AugMix:
+    """AugMix (Hendrycks et al., 2020, https://arxiv.org/abs/1912.02781, as Composer ships it) for single images.
+
+    ``transform(image)`` returns an image of the same type, shape and dtype::
+
+        transform = transforms.Compose([RandomResizedCrop(224), halmix.AugMix(), ToTensor()])
+
+    Args:
+        severity: how strong ops are, 0 to 10.
+        width: how many chains are mixed, 1 to 16.
+        depth: ops in a chain, 1 to 16; -1 draws 1, 2 or 3 for each chain.
+        alpha: of the Dirichlet and Beta distributions that weights are drawn from, above 0.
+        augmentation_set: ``"all"``, ``"safe"`` (without what ImageNet-C tests) or ``"original"`` (the paper's values),
+            or a list of ops, each a name or ``(name, weight)``; `halmix.ops` lists them.
+        fill: the level, or red, green and blue, that warps uncover.
+        seed: ``None``, or a whole number for results that can be repeated; see below.
+
+    torchvision's names ``mixture_width``, ``chain_depth``, ``all_ops`` and ``interpolation`` are understood as well.
+
+    Images are PIL images of mode L or RGB; NumPy arrays of uint8 and shape (H, W), (H, W, 1) or (H, W, 3); torch tensors
+    and tv_tensors of shape (C, H, W) or (N, C, H, W), where each image has a draw of its own, of uint8 or of floats
+    0 to 1, of which the levels are ``floor(255 x)``, as in Composer. Lists of images give lists. Beside an image may
+    stand other arguments, such as a label, which are returned as they are.
+
+    What is drawn: with ``seed=None`` each image takes one number from torch's global generator if torch is imported,
+    else from NumPy's; so ``torch.manual_seed``, and the seeds that a DataLoader gives its workers, work as for other
+    transforms. With a seed, the n-th image that this object is given has the n-th draw of that seed; in a worker of a
+    DataLoader the worker's own seed joins in, so that workers and epochs differ. ``index=``, ``epoch=`` and ``view=``
+    name a draw instead: its result is a function of them and of ``seed`` (0 if it is None) alone.
+
+    Raises TypeError and ValueError, which name the argument, its value and what is allowed. May be used by many
+    threads, after a fork, and pickled; the GIL is released.
+    """
+
+    def __init__(
+        self, severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, seed=None, **torchvision
+    ):
+        for name, value in torchvision.items():
+            if name in TORCHVISION:
+                width, depth = (value, depth) if name == "mixture_width" else (width, value)
+            elif name == "all_ops":
+                augmentation_set = "all" if value else "safe"
+            elif name == "interpolation":
+                if getattr(value, "value", value) not in ("bilinear", 2):
+                    raise ValueError(f"interpolation: {value!r}; allowed is bilinear, which AugMix is defined with")
+            else:
+                raise TypeError(
+                    f"AugMix has no argument {name!r}; it has severity, width, depth, alpha, augmentation_set, fill, seed"
+                )
+        self.severity, self.width, self.depth, self.alpha = severity, width, depth, alpha
+        self.augmentation_set = augmentation_set if isinstance(augmentation_set, str) else list(augmentation_set)
+        self.fill = 0 if fill is None else fill
+        self.seed = None if seed is None else whole("seed", seed, "None and whole numbers 0..2^64-1")
+        if self.seed is not None and not 0 <= self.seed < 2**64:
+            raise ValueError(f"seed: {seed}; allowed are None and whole numbers 0..2^64-1")
+        self._calls = 0
+        self._policy = self._make_policy()
+
+    def _make_policy(self):
+        return make_policy(self.severity, self.width, self.depth, self.alpha, self.augmentation_set, self.fill)
+
+    def __call__(self, image, *others, index=None, epoch=0, view=0):
+        if isinstance(image, (list, tuple)):
+            result = [self(one) for one in image] if index is None else _no_index(image)
+            result = type(image)(result) if type(image) in (list, tuple) else result
+        elif index is not None:
+            key = in_range("index", index, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1)
+            result = self._augment(image, self.seed or 0, key[1], key[0], in_range("view", view, 0, 2**16 - 1))
+        elif getattr(image, "ndim", 0) == 4 and not isinstance(image, np.ndarray):
+            result = self._each(image)
+        else:
+            result = self._augment(image, *self._next_key())
+        return (result, *others) if others else result
+
+    def _augment(self, image, seed, epoch, index, view):
+        return compute(image, functools.partial(_core.augment, engine(), self._policy, seed, epoch, index, view))
+
+    def _each(self, images):
+        """A batch of tensors, each image with a draw of its own."""
+        return compute(
+            images,
+            lambda image, layout, out: _core.augment(engine(), self._policy, *self._next_key(), image, layout, out),
+        )
+
+    def _next_key(self):
+        """Seed, epoch, index and view of the next draw."""
+        torch = sys.modules.get("torch")
+        if self.seed is None:
+            return _random_seed(torch), 0, 0, 0
+        index = self._calls
+        self._calls += 1
+        worker = torch.utils.data.get_worker_info() if torch is not None else None
+        return (self.seed, 0, index, 0) if worker is None else (self.seed ^ worker.seed % 2**64, 1, index, 0)
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_policy"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._policy = self._make_policy()
+
+    def __repr__(self):
+        parts = [f"severity={self.severity}", f"width={self.width}", f"depth={self.depth}", f"alpha={self.alpha}"]
+        parts.append(f"augmentation_set={self.augmentation_set!r}")
+        parts += [f"fill={self.fill!r}"] if self.fill != 0 else []
+        parts += [f"seed={self.seed}"] if self.seed is not None else []
+        return f"AugMix({', '.join(parts)})"
+
+
+def _no_index(images):
+    raise TypeError(f"index: allowed for single images; this is a list of {len(images)}")
+
+
+def _random_seed(torch):
+    """A number from the generator that people seed."""
+    if torch is not None:
+        return int(torch.empty((), dtype=torch.int64).random_())
+    return int(np.random.randint(0, 2**63 - 1, dtype=np.int64))

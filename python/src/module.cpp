@@ -1,0 +1,382 @@
+// halmix._core: the library's classes and calls, with arguments in fixed places. python/halmix gives them names,
+// defaults and documentation.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "composer_draws.h"
+#include "halmix/c.h"
+#include "views.h"
+
+namespace nb = nanobind;
+
+namespace halmix::python {
+
+namespace {
+
+void raise(const Error& error) {
+    switch (error.status()) {
+        case Status::invalid_argument:
+        case Status::bad_plan:
+        case Status::unknown_target:
+            PyErr_SetString(PyExc_ValueError, error.what());
+            return;
+        case Status::out_of_memory:
+            PyErr_SetString(PyExc_MemoryError, error.what());
+            return;
+        case Status::interrupted:
+            // What asked for it has set the exception.
+            if (PyErr_Occurred() == nullptr) PyErr_SetNone(PyExc_KeyboardInterrupt);
+            return;
+        default:
+            PyErr_SetString(PyExc_RuntimeError, error.what());
+    }
+}
+
+/// Asks Python whether a signal has come, such as Ctrl-C's, but not more often than people notice.
+class Signals {
+ public:
+    Interrupt interrupt() { return {wanted, this}; }
+
+ private:
+    using Clock = std::chrono::steady_clock;
+
+    // Signals are for the main thread, which is where a batch runs that was called there.
+    const unsigned long thread_ = PyThread_get_thread_ident();
+    Clock::time_point next_ = Clock::now() + period;
+    static constexpr auto period = std::chrono::milliseconds(20);
+
+    static bool wanted(void* state) {
+        auto& self = *static_cast<Signals*>(state);
+        if (PyThread_get_thread_ident() != self.thread_ || Clock::now() < self.next_) return false;
+        nb::gil_scoped_acquire gil;
+        self.next_ = Clock::now() + period;
+        return PyErr_CheckSignals() != 0;
+    }
+};
+
+double number(nb::handle object, const std::string& name) {
+    if (PyFloat_Check(object.ptr()) || PyIndex_Check(object.ptr())) {
+        const double value = PyFloat_AsDouble(object.ptr());
+        if (value != -1 || PyErr_Occurred() == nullptr) return value;
+        PyErr_Clear();
+    }
+    throw nb::type_error((name + ": " + nb::repr(object).c_str() + "; allowed are numbers").c_str());
+}
+
+/// "equalize", ("equalize",) or ("rotate", -12), one after another.
+std::vector<OpCall> op_calls(nb::handle list, const std::string& name) {
+    if (!nb::isinstance<nb::sequence>(list) || nb::isinstance<nb::str>(list)) {
+        throw nb::type_error((name + ": " + nb::repr(list).c_str() + "; allowed are lists of ops").c_str());
+    }
+    std::vector<OpCall> calls;
+    for (nb::handle item : list) {
+        nb::handle op = item, value;
+        const std::string here = name + "[" + std::to_string(calls.size()) + "]";
+        if (PyTuple_Check(item.ptr()) && (nb::len(item) == 1 || nb::len(item) == 2)) {
+            op = PyTuple_GET_ITEM(item.ptr(), 0);
+            if (nb::len(item) == 2) value = PyTuple_GET_ITEM(item.ptr(), 1);
+        }
+        if (!nb::isinstance<nb::str>(op)) {
+            throw nb::type_error(
+                (here + ": " + nb::repr(item).c_str() + "; allowed are an op's name and (name, value)").c_str());
+        }
+        const OpInfo& found = info(parse_op(nb::cast<std::string>(op)));
+        if (value.is_valid() != (found.type != ValueType::none)) {
+            throw nb::value_error((here + ": " + nb::repr(item).c_str() + "; " + std::string(found.name) +
+                                   (value.is_valid() ? " has no value" : " needs a value"))
+                                      .c_str());
+        }
+        calls.push_back({found.op, value.is_valid() ? number(value, here) : 0});
+        validate(calls.back());
+    }
+    return calls;
+}
+
+nb::tuple chains_of(const Plan& plan) {
+    nb::list chains;
+    for (const Chain& chain : plan.chains) {
+        nb::list ops;
+        for (const OpCall& call : chain.ops) {
+            const OpInfo& op = info(call.op);
+            nb::object name = nb::cast(op.name);
+            switch (op.type) {
+                case ValueType::none:
+                    ops.append(nb::make_tuple(name));
+                    break;
+                case ValueType::integer:
+                    ops.append(nb::make_tuple(name, static_cast<long>(call.value)));
+                    break;
+                case ValueType::real:
+                    ops.append(nb::make_tuple(name, call.value));
+            }
+        }
+        chains.append(nb::make_tuple(chain.weight, nb::tuple(ops)));
+    }
+    return nb::tuple(chains);
+}
+
+Plan make_plan(int width, int height, double mix, nb::handle chains, const Fill& fill) {
+    Plan plan{width, height, static_cast<float>(mix), fill, {}};
+    if (!nb::isinstance<nb::sequence>(chains)) throw nb::type_error("chains: allowed are lists of (weight, ops)");
+    for (nb::handle item : chains) {
+        const std::string here = "chains[" + std::to_string(plan.chains.size()) + "]";
+        if (!PyTuple_Check(item.ptr()) || nb::len(item) != 2) {
+            throw nb::type_error((here + ": " + nb::repr(item).c_str() + "; allowed is (weight, ops)").c_str());
+        }
+        const double weight = number(PyTuple_GET_ITEM(item.ptr(), 0), here + "[0]");
+        plan.chains.push_back({static_cast<float>(weight), op_calls(PyTuple_GET_ITEM(item.ptr(), 1), here + "[1]")});
+    }
+    validate(plan);
+    return plan;
+}
+
+/// As people write it: "0.42 of (0.31 rotate(-12) > equalize + 0.69 image)".
+std::string text_of(const Plan& plan) {
+    auto shortest = [](double value) { return std::string(nb::repr(nb::float_(value)).c_str()); };
+    auto in_float = [&](float value) {
+        return std::string(
+            nb::str(nb::module_::import_("builtins").attr("format")(static_cast<double>(value), ".3g")).c_str());
+    };
+    std::string text =
+        "Plan(" + std::to_string(plan.width) + "x" + std::to_string(plan.height) + ": " + in_float(plan.mix) + " of (";
+    for (const Chain& chain : plan.chains) {
+        if (&chain != plan.chains.data()) text += " + ";
+        text += in_float(chain.weight) + " ";
+        if (chain.ops.empty()) text += "image";
+        for (const OpCall& call : chain.ops) {
+            const OpInfo& op = info(call.op);
+            if (&call != chain.ops.data()) text += " > ";
+            text += op.name;
+            if (op.type == ValueType::integer) text += "(" + std::to_string(static_cast<long>(call.value)) + ")";
+            if (op.type == ValueType::real) text += "(" + shortest(call.value) + ")";
+        }
+    }
+    return text + "))";
+}
+
+Policy make_policy(double severity, int width, int depth, double alpha, std::string_view ops, const Fill& fill) {
+    Policy policy{severity, width, depth, alpha, parse_op_choices(ops), fill};
+    validate(policy);
+    return policy;
+}
+
+void run(const Engine& engine, const Plan& plan, nb::handle image, Layout in_layout, nb::handle out, Layout out_layout,
+         const Normalization& normalization) {
+    Held held_in, held_out;
+    const ImageView in = source_view(image, in_layout, "image", held_in);
+    const MutableImageView result = result_view(out, out_layout, "out", held_out);
+    nb::gil_scoped_release release;
+    engine.run(plan, in, result, {.normalization = normalization});
+}
+
+/// Draws and runs, as transforms do for every image: no plan is made for Python.
+void augment(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch, std::uint64_t index,
+             std::uint16_t view, nb::handle image, Layout layout, nb::handle out) {
+    Held held_in, held_out;
+    const ImageView in = source_view(image, layout, "image", held_in);
+    const MutableImageView result = result_view(out, layout, "out", held_out);
+    nb::gil_scoped_release release;
+    thread_local Plan plan;
+    sample(policy, {seed, epoch, index, view}, in.width, in.height, plan);
+    engine.run(plan, in, result);
+}
+
+void apply(const Engine& engine, nb::handle ops, const Fill& fill, nb::handle image, Layout layout, nb::handle out) {
+    Held held_in, held_out;
+    const std::vector<OpCall> calls = op_calls(ops, "ops");
+    const ImageView in = source_view(image, layout, "image", held_in);
+    const MutableImageView result = result_view(out, layout, "out", held_out);
+    nb::gil_scoped_release release;
+    engine.apply(calls, fill, in, result);
+}
+
+/// The images of a batch's argument: an array with all of them, or a list.
+std::vector<MutableImageView> views(nb::handle images, Layout layout, const char* name, Use use,
+                                    std::vector<Held>& held) {
+    std::vector<MutableImageView> all;
+    if (!PyList_Check(images.ptr())) {
+        held.emplace_back();
+        const Stack stack = stack_view(images, layout, name, use, held.back());
+        for (std::ptrdiff_t i = 0; i < stack.count; i++) {
+            all.push_back(stack.first);
+            all.back().data += i * stack.step;
+        }
+        return all;
+    }
+    held.reserve(PyList_GET_SIZE(images.ptr()));
+    for (nb::handle image : nb::borrow<nb::list>(images)) {
+        const std::string item = std::string(name) + "[" + std::to_string(all.size()) + "]";
+        held.emplace_back();
+        if (use == Use::result) {
+            all.push_back(result_view(image, layout, item.c_str(), held.back()));
+        } else {
+            const ImageView view = source_view(image, layout, item.c_str(), held.back());
+            // Views of results and of sources are kept alike; sources are only read.
+            all.emplace_back(const_cast<std::uint8_t*>(view.data), view.width, view.height, view.channels, view.stride,
+                             view.plane, view.layout);
+        }
+    }
+    return all;
+}
+
+/// Result `i * views.size() + v` is view v of image i: the image itself, or what its index's key for that view gives.
+/// `views` has -1 for a clean one.
+void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch,
+           const std::vector<std::uint64_t>& indices, const std::vector<int>& view_numbers, nb::handle images,
+           Layout in_layout, nb::handle out, Layout out_layout, const Normalization& normalization, int threads) {
+    std::vector<Held> held;
+    std::vector<Held> held_out;
+    const std::vector<MutableImageView> in = views(images, in_layout, "images", Use::source, held);
+    const std::vector<MutableImageView> results = views(out, out_layout, "out", Use::result, held_out);
+    if (indices.size() != in.size()) {
+        throw nb::value_error(("indices: " + std::to_string(indices.size()) + " for " + std::to_string(in.size()) +
+                               " images; allowed is one for each")
+                                  .c_str());
+    }
+    if (results.size() != in.size() * view_numbers.size()) {
+        throw nb::value_error(("out: room for " + std::to_string(results.size()) + " results; there are " +
+                               std::to_string(in.size() * view_numbers.size()))
+                                  .c_str());
+    }
+    Signals signals;
+    nb::gil_scoped_release release;
+    std::vector<Plan> plans(results.size());
+    std::vector<Task> tasks;
+    tasks.reserve(results.size());
+    for (std::size_t i = 0; i < in.size(); i++) {
+        for (std::size_t v = 0; v < view_numbers.size(); v++) {
+            const std::size_t k = tasks.size();
+            const bool clean = view_numbers[v] < 0;
+            if (!clean) {
+                sample(policy, {seed, epoch, indices[i], static_cast<std::uint16_t>(view_numbers[v])}, in[i].width,
+                       in[i].height, plans[k]);
+            }
+            tasks.push_back({clean ? nullptr : &plans[k], in[i], results[k]});
+        }
+    }
+    Options options{.normalization = normalization, .interrupt = signals.interrupt()};
+    std::optional<Threads> own;
+    if (threads != 1) options.runner = own.emplace(threads).runner();
+    engine.run(tasks, options);
+}
+
+Plan composer_plan(const Policy& policy, int width, int height, const std::vector<float>& weights, float mix,
+                   nb::handle bit_generator) {
+    auto* bits = static_cast<BitGenerator*>(PyCapsule_GetPointer(bit_generator.ptr(), "BitGenerator"));
+    if (bits == nullptr) nb::raise_python_error();
+    Plan plan{width, height, mix, policy.fill, {}};
+    for (float weight : weights) plan.chains.push_back({weight, {}});
+    draw_as_composer(policy, *bits, plan);
+    validate(plan);
+    return plan;
+}
+
+}  // namespace
+
+}  // namespace halmix::python
+
+NB_MODULE(_core, module) {
+    using namespace halmix;
+    using namespace halmix::python;
+
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const Error& error) {
+            raise(error);
+        }
+    });
+
+    nb::enum_<Layout>(module, "Layout")
+        .value("u8_hwc", Layout::u8_hwc)
+        .value("u8_chw", Layout::u8_chw)
+        .value("f16_chw", Layout::f16_chw)
+        .value("f32_chw", Layout::f32_chw);
+
+    nb::class_<Normalization>(module, "Normalization")
+        .def("__init__", [](Normalization* self, std::array<float, 3> mean, std::array<float, 3> deviation) {
+            new (self) Normalization{mean, deviation};
+        });
+    nb::class_<Pixels>(module, "Pixels")
+        .def(nb::init<int, int, int>())
+        .def(
+            "__arrow_c_array__", [](Pixels& self, nb::handle) { return self.arrow(); },
+            nb::arg("requested_schema") = nb::none());
+    nb::class_<Engine>(module, "Engine")
+        .def(nb::init<std::string_view>())
+        .def_prop_ro("target", [](const Engine& self) { return std::string(self.target().name); })
+        .def_prop_ro("reason", &Engine::reason);
+    nb::class_<Policy>(module, "Policy")
+        .def("__init__",
+             [](Policy* self, double severity, int width, int depth, double alpha, std::string_view ops,
+                const Fill& fill) { new (self) Policy(make_policy(severity, width, depth, alpha, ops, fill)); });
+    nb::class_<Plan>(module, "Plan")
+        .def(
+            "__init__",
+            [](Plan* self, int width, int height, double mix, nb::handle chains, const Fill& fill) {
+                new (self) Plan(make_plan(width, height, mix, chains, fill));
+            },
+            nb::arg("width"), nb::arg("height"), nb::arg("mix"), nb::arg("chains"),
+            nb::arg("fill") = nb::make_tuple(0, 0, 0))
+        .def_static("from_json", [](std::string_view text) { return plan_from_json(text); })
+        .def("to_json", [](const Plan& self) { return to_json(self); })
+        .def_ro("width", &Plan::width)
+        .def_ro("height", &Plan::height)
+        .def_ro("mix", &Plan::mix)
+        .def_prop_ro("fill", [](const Plan& self) { return nb::make_tuple(self.fill[0], self.fill[1], self.fill[2]); })
+        .def_prop_ro("chains", chains_of)
+        .def("__repr__", text_of)
+        .def("__reduce__",
+             [](nb::object self) {
+                 return nb::make_tuple(nb::type<Plan>(),
+                                       nb::make_tuple(self.attr("width"), self.attr("height"), self.attr("mix"),
+                                                      self.attr("chains"), self.attr("fill")));
+             })
+        .def("__eq__", [](const Plan& self, nb::handle other) {
+            const Plan* plan = nullptr;
+            return nb::try_cast(other, plan) && plan != nullptr && self == *plan;
+        });
+
+    module.def("sample", [](const Policy& policy, int width, int height, std::uint64_t seed, std::uint32_t epoch,
+                            std::uint64_t index, std::uint16_t view) {
+        return sample(policy, {seed, epoch, index, view}, width, height);
+    });
+    module.def("run", run);
+    module.def("augment", augment);
+    module.def("apply", apply);
+    module.def("batch", batch);
+    module.def("composer_plan", composer_plan);
+    module.def("op_choices", [](std::string_view list) {
+        nb::list choices;
+        for (const OpChoice& choice : parse_op_choices(list)) {
+            choices.append(nb::make_tuple(info(choice.op).name, choice.law == FactorLaw::original, choice.weight));
+        }
+        return choices;
+    });
+    module.def("ops", [] {
+        nb::list all;
+        for (const OpInfo& op : ops()) {
+            all.append(nb::make_tuple(op.name, op.type != ValueType::none, op.min, op.max, op.unit, op.about));
+        }
+        return all;
+    });
+    module.def("targets", [] {
+        nb::list all;
+        for (const TargetInfo& target : targets()) {
+            all.append(nb::make_tuple(target.name, target.available, target.needs, target.devices, target.problem,
+                                      target.pipelines));
+        }
+        return all;
+    });
+    module.attr("__version__") = halmix_version();
+}
