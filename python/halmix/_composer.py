@@ -1,6 +1,7 @@
 """Composer's AugMix: its names, its order of arguments, its draws from NumPy, its bytes."""
 
 import functools
+import math
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from . import _core
 from ._engine import engine
 from ._images import CHW, compute, is_pillow, is_tensor, like_tensor, tensor_levels
-from ._policy import make_policy, op_list
+from ._policy import make_policy, whole
 
 #: Composer's sets, as names of ops; ``color_original`` and the like draw as the paper's code does.
 augmentation_sets = {
@@ -24,8 +25,8 @@ def augmix_image(img, severity=3, depth=-1, width=3, alpha=1.0, augmentation_set
         img: a PIL image (L, RGB), which gives a PIL image; a torch tensor (CHW or NCHW; uint8, or floats 0..1), which
             gives floats 0..1, as Composer does; a NumPy array (HW or HWC, uint8), which gives an array; or a list.
         severity: how strong ops are, 0 to 10.
-        depth: ops in a chain; -1 draws 1, 2 or 3 for each chain.
-        width: how many chains are mixed.
+        depth: ops in a chain, up to 16; 0 and below draw 1, 2 or 3 for each chain.
+        width: how many chains are mixed, 1 to 16.
         alpha: of the Dirichlet and Beta distributions, above 0.
         augmentation_set: a set's name, a list of names of ops, or one of Composer's own lists of functions.
         rng: where random numbers come from: a numpy.random.RandomState or Generator; None is NumPy's global state,
@@ -34,8 +35,13 @@ def augmix_image(img, severity=3, depth=-1, width=3, alpha=1.0, augmentation_set
     Raises ValueError where NumPy's weights are not numbers (alpha of a thousandth and less), of which Composer makes
     images without saying so. Releases the GIL while it computes; draws hold the generator's lock.
     """
-    policy = make_policy(severity, width, depth, alpha, op_list(augmentation_set))
-    return _augmix(img, functools.partial(_draw, policy, float(alpha), int(width), rng))
+    policy = _policy(severity, width, depth, alpha, augmentation_set)
+    return _augmix(img, functools.partial(_draw, policy, np.full(width, float(alpha)), rng))
+
+
+def _policy(severity, width, depth, alpha, augmentation_set):
+    depth = whole("depth", depth, "whole numbers up to 16")
+    return make_policy(severity, width, max(depth, 0) or -1, alpha, augmentation_set)
 
 
 def _augmix(img, draw):
@@ -66,15 +72,22 @@ def _augmix(img, draw):
 NOT_NORMALIZED = _core.Normalization((0, 0, 0), (1, 1, 1))
 
 
-def _draw(policy, alpha, width, rng, image_width, image_height):
+def _draw(policy, alphas, rng, image_width, image_height):
     """Composer's draws for an image."""
     if rng is None:
         rng = np.random.dirichlet.__self__  # the global RandomState
-    weights = rng.dirichlet([alpha] * width).astype(np.float32)
-    mix = float(np.float32(rng.beta(alpha, alpha)))
-    bits = getattr(rng, "bit_generator", None) or rng._bit_generator
+    if isinstance(rng, np.random.RandomState):
+        bits = rng._bit_generator
+    elif isinstance(rng, np.random.Generator):
+        bits = rng.bit_generator
+    else:
+        raise TypeError(f"rng: {type(rng).__name__}; allowed are None, numpy.random.RandomState and Generator")
+    weights = rng.dirichlet(alphas).tolist()
+    mix = rng.beta(alphas[0], alphas[0])
+    if math.isnan(mix + sum(weights)):
+        raise ValueError(f"alpha: {alphas[0]}; so small that NumPy's weights are no numbers")
     with bits.lock:
-        return _core.composer_plan(policy, image_width, image_height, weights.tolist(), mix, bits.capsule)
+        return _core.composer_plan(policy, image_width, image_height, weights, mix, bits.capsule)
 
 
 class AugmentAndMixTransform:
@@ -89,7 +102,7 @@ class AugmentAndMixTransform:
             raise KeyError(f"augmentation_set: {augmentation_set!r}; allowed are {', '.join(augmentation_sets)}")
         self.severity, self.depth, self.width, self.alpha = severity, depth, width, alpha
         self.augmentation_set = augmentation_set
-        make_policy(severity, width, depth, alpha, augmentation_set)
+        _policy(severity, width, depth, alpha, augmentation_set)
 
     def __call__(self, img):
         return augmix_image(img, self.severity, self.depth, self.width, self.alpha, self.augmentation_set)

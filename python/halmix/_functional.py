@@ -102,12 +102,11 @@ def augmix_batch(
         augmented += view != "clean"
 
     sources, source_layout, shapes = _sources(images)
-    indices = range(len(shapes)) if indices is None else indices
-    indices = [in_range("indices", index, 0, 2**64 - 1) for index in indices]
+    indices = list(range(len(shapes))) if indices is None else _indices(indices)
     if len(indices) != len(shapes):
         raise ValueError(f"indices: {len(indices)} for {len(shapes)} images; allowed is one for each")
     shapes = [_result_shape(shape, source_layout, layout) for shape in shapes for _ in views]
-    same = len(set(shapes)) == 1 or not isinstance(sources, list)
+    same = len(set(shapes)) <= 1 or not isinstance(sources, list)
     if out is not None:
         results = out
     elif same:
@@ -129,6 +128,13 @@ def augmix_batch(
             normalization(mean, std), in_range("threads", threads, 0, 1024),
         )  # fmt: skip
     return results
+
+
+def _indices(indices):
+    """Whole numbers, as a list; an array of them is looked at as a whole."""
+    if isinstance(indices, np.ndarray) and indices.ndim == 1 and indices.dtype.kind == "u":
+        return indices.tolist()
+    return [in_range("indices", index, 0, 2**64 - 1) for index in indices]
 
 
 def normalization(mean, std):

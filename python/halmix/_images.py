@@ -29,6 +29,8 @@ def is_tensor(image):
 def compute(image, call):
     """The result of `call(source, layout, out)` for an image, as an image of the same type."""
     if isinstance(image, np.ndarray):
+        if image.size == 0:
+            raise ValueError(f"image: shape {image.shape}; allowed are images of one pixel at least")
         out = np.empty(image.shape, np.uint8)
         call(image, HWC, out)
         return out

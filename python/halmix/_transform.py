@@ -8,7 +8,7 @@ import numpy as np
 from . import _core
 from ._engine import engine
 from ._images import compute
-from ._policy import in_range, make_policy, whole
+from ._policy import in_range, make_policy, op_list, whole
 
 #: What torchvision's AugMix calls its arguments, and what they are here.
 TORCHVISION = {"mixture_width": "width", "chain_depth": "depth"}
@@ -64,7 +64,7 @@ class AugMix:
                     f"AugMix has no argument {name!r}; it has severity, width, depth, alpha, augmentation_set, fill, seed"
                 )
         self.severity, self.width, self.depth, self.alpha = severity, width, depth, alpha
-        self.augmentation_set = augmentation_set if isinstance(augmentation_set, str) else list(augmentation_set)
+        self.augmentation_set = op_list(augmentation_set)
         self.fill = 0 if fill is None else fill
         self.seed = None if seed is None else whole("seed", seed, "None and whole numbers 0..2^64-1")
         if self.seed is not None and not 0 <= self.seed < 2**64:

@@ -250,7 +250,8 @@ void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::
     }
     Signals signals;
     nb::gil_scoped_release release;
-    std::vector<Plan> plans(results.size());
+    thread_local std::vector<Plan> plans;  // whose memory serves the next batch
+    if (plans.size() < results.size()) plans.resize(results.size());
     std::vector<Task> tasks;
     tasks.reserve(results.size());
     for (std::size_t i = 0; i < in.size(); i++) {
@@ -270,12 +271,12 @@ void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::
     engine.run(tasks, options);
 }
 
-Plan composer_plan(const Policy& policy, int width, int height, const std::vector<float>& weights, float mix,
+Plan composer_plan(const Policy& policy, int width, int height, const std::vector<double>& weights, double mix,
                    nb::handle bit_generator) {
     auto* bits = static_cast<BitGenerator*>(PyCapsule_GetPointer(bit_generator.ptr(), "BitGenerator"));
     if (bits == nullptr) nb::raise_python_error();
-    Plan plan{width, height, mix, policy.fill, {}};
-    for (float weight : weights) plan.chains.push_back({weight, {}});
+    Plan plan{width, height, static_cast<float>(mix), policy.fill, {}};
+    for (double weight : weights) plan.chains.push_back({static_cast<float>(weight), {}});
     draw_as_composer(policy, *bits, plan);
     validate(plan);
     return plan;
