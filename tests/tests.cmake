@@ -63,13 +63,14 @@ halmix_add_pytest(cli)
 halmix_add_pytest(composer)
 halmix_add_pytest(objects)
 halmix_add_pytest(ptx)
+halmix_add_pytest(readme)
+halmix_add_pytest(structure)
 if(HALMIX_BUILD_PYTHON)
     halmix_add_pytest(python)
     set_property(TEST python APPEND PROPERTY ENVIRONMENT
         PYTHONPATH=${CMAKE_CURRENT_BINARY_DIR}/python:${PROJECT_SOURCE_DIR}/tests/composer)
+    set_property(TEST readme APPEND PROPERTY ENVIRONMENT HALMIX_PYTHON=${CMAKE_CURRENT_BINARY_DIR}/python)
 endif()
-halmix_add_pytest(readme)
-halmix_add_pytest(structure)
 
 # 100,000 chains and 60,000 plans: ctest -C slow.
 halmix_add_pytest(composer slow)

@@ -9,7 +9,7 @@ import numpy as np
 from . import _core
 from ._engine import engine
 from ._images import CHW, compute, is_pillow, is_tensor, like_tensor, tensor_levels
-from ._policy import make_policy, whole
+from ._policy import make_policy, op_list, whole
 
 #: Composer's sets, as names of ops; ``color_original`` and the like draw as the paper's code does.
 augmentation_sets = {
@@ -35,13 +35,14 @@ def augmix_image(img, severity=3, depth=-1, width=3, alpha=1.0, augmentation_set
     Raises ValueError where NumPy's weights are not numbers (alpha of a thousandth and less), of which Composer makes
     images without saying so. Releases the GIL while it computes; draws hold the generator's lock.
     """
-    policy = _policy(severity, width, depth, alpha, augmentation_set)
+    policy = _policy(severity, width, depth, alpha, op_list(augmentation_set))
     return _augmix(img, functools.partial(_draw, policy, np.full(width, float(alpha)), rng))
 
 
-def _policy(severity, width, depth, alpha, augmentation_set):
+@functools.lru_cache(maxsize=64, typed=True)
+def _policy(severity, width, depth, alpha, ops):
     depth = whole("depth", depth, "whole numbers up to 16")
-    return make_policy(severity, width, max(depth, 0) or -1, alpha, augmentation_set)
+    return make_policy(severity, width, max(depth, 0) or -1, alpha, ops)
 
 
 def _augmix(img, draw):

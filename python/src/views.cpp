@@ -48,7 +48,12 @@ void hold(nb::handle object, Layout layout, const char* name, Use use, Held& hel
                               "; allowed are arrays with the buffer protocol, such as NumPy's")
                                  .c_str());
     }
-    if (PyObject_GetBuffer(object.ptr(), &held.buffer, flags) != 0) nb::raise_python_error();
+    if (PyObject_GetBuffer(object.ptr(), &held.buffer, flags) != 0) {
+        PyErr_Clear();
+        throw nb::value_error((std::string(name) + ": " + Py_TYPE(object.ptr())->tp_name +
+                               (use == Use::result ? " that cannot be written to" : " whose memory cannot be read"))
+                                  .c_str());
+    }
     const char* format = held.buffer.format == nullptr ? "B" : held.buffer.format;
     if (std::strcmp(format, format_of(layout)) != 0) {
         throw nb::type_error((std::string(name) + ": elements of format '" + format + "'; allowed is " +

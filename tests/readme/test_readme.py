@@ -76,6 +76,17 @@ def test_program_in_c(environment, tmp_path):
         assert result.size == Image.open(tmp_path / "photo.ppm").size
 
 
+@pytest.mark.skipif(not os.environ.get("HALMIX_PYTHON"), reason="this build has no Python module")
+@pytest.mark.parametrize("page,blocks_there", [("README.md", 1), ("docs/python.md", 4)])
+def test_python(page, blocks_there, tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    programs = blocks(page, "python")
+    assert len(programs) == blocks_there
+    for program in programs:
+        environment = {**os.environ, "PYTHONPATH": os.environ["HALMIX_PYTHON"]}
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/command.md", "docs/targets.md"])
 def test_command_lines(page, tmp_path):
     photo = ROOT / "data" / "chelsea.jpg"
