@@ -20,6 +20,8 @@ def whole(name, value, allowed):
 
 def in_range(name, value, low, high):
     """A whole number from `low` to `high`."""
+    if type(value) is int and low <= value <= high:
+        return value
     allowed = f"whole numbers {low}..{high}"
     value = whole(name, value, allowed)
     if not low <= value <= high:
