@@ -255,14 +255,13 @@ void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::
     std::vector<Task> tasks;
     tasks.reserve(results.size());
     for (std::size_t i = 0; i < in.size(); i++) {
-        for (std::size_t v = 0; v < view_numbers.size(); v++) {
+        for (const int view : view_numbers) {
             const std::size_t k = tasks.size();
-            const bool clean = view_numbers[v] < 0;
-            if (!clean) {
-                sample(policy, {seed, epoch, indices[i], static_cast<std::uint16_t>(view_numbers[v])}, in[i].width,
-                       in[i].height, plans[k]);
+            if (view >= 0) {
+                const Key key{seed, epoch, indices[i], static_cast<std::uint16_t>(view)};
+                sample(policy, key, in[i].width, in[i].height, plans[k]);
             }
-            tasks.push_back({clean ? nullptr : &plans[k], in[i], results[k]});
+            tasks.push_back({view < 0 ? nullptr : &plans[k], in[i], results[k]});
         }
     }
     Options options{.normalization = normalization, .interrupt = signals.interrupt()};
@@ -338,7 +337,7 @@ NB_MODULE(_core, module) {
         .def_prop_ro("chains", chains_of)
         .def("__repr__", text_of)
         .def("__reduce__",
-             [](nb::object self) {
+             [](const nb::object& self) {
                  return nb::make_tuple(nb::type<Plan>(),
                                        nb::make_tuple(self.attr("width"), self.attr("height"), self.attr("mix"),
                                                       self.attr("chains"), self.attr("fill")));

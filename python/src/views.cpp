@@ -217,7 +217,7 @@ ImageView source_view(nb::handle object, Layout layout, const char* name, Held& 
     if (fits(held.buffer, 0, layout, name, view)) return view;
     held.copy.resize(held.buffer.len);
     if (PyBuffer_ToContiguous(held.copy.data(), &held.buffer, held.buffer.len, 'C') != 0) nb::raise_python_error();
-    return ImageView(held.copy.data(), view.width, view.height, view.channels, layout);
+    return {held.copy.data(), view.width, view.height, view.channels, layout};
 }
 
 MutableImageView result_view(nb::handle object, Layout layout, const char* name, Held& held) {
