@@ -8,7 +8,7 @@
 
 namespace halmix {
 
-/// The augmentations: Composer's 13, in its order.
+/// The augmentations: Composer's 13, in its order, then others.
 enum class Op : unsigned char {
     autocontrast,
     equalize,
