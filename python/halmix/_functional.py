@@ -94,12 +94,7 @@ def augmix_batch(
             f"dtype, layout: {dtype!r}, {layout!r}; allowed are "
             + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
         )
-    if isinstance(views, str) or not views or any(view not in VIEWS for view in views):
-        raise ValueError(f'views: {views!r}; allowed are tuples of "clean" and "aug"')
-    numbers, augmented = [], 0
-    for view in views:
-        numbers.append(-1 if view == "clean" else augmented)
-        augmented += view != "clean"
+    numbers = view_numbers(views)
 
     sources, source_layout, shapes = _sources(images)
     indices = list(range(len(shapes))) if indices is None else _indices(indices)
@@ -135,6 +130,17 @@ def _indices(indices):
     if isinstance(indices, np.ndarray) and indices.ndim == 1 and indices.dtype.kind == "u":
         return indices.tolist()
     return [in_range("indices", index, 0, 2**64 - 1) for index in indices]
+
+
+def view_numbers(views):
+    """The number of each view's draw; -1 for clean ones."""
+    if not isinstance(views, (tuple, list)) or not views or any(view not in VIEWS for view in views):
+        raise ValueError(f'views: {views!r}; allowed are tuples of "clean" and "aug"')
+    numbers, augmented = [], 0
+    for view in views:
+        numbers.append(-1 if view == "clean" else augmented)
+        augmented += view != "clean"
+    return numbers
 
 
 def normalization(mean, std):
