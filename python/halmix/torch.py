@@ -398,7 +398,12 @@ class _Batch:
     def unpack(self, ring, copy):
         pixels = self._received(ring, torch.clone if copy else None)
         if self.error is not None:
-            self.error.reraise()
+            try:
+                self.error.reraise()
+            except Exception as error:
+                # Without torch's frame, which refers to the error: a cycle of references would keep the loader, until
+                # workers that wait for its last word are asked to end by a queue that has been closed.
+                raise error.with_traceback(None)
         if self.others is None:
             return pixels
         return [pixels, *self.others] if isinstance(self.others, (list, tuple)) else [pixels, self.others]
