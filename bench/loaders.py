@@ -1,0 +1,167 @@
+"""Times loaders from JPEG files to normalised batches, all taking turns; prints a table in Markdown.
+
+python3 bench/loaders.py [--images 1024] [--batch 64] [--workers 2] [--rounds 5] [--only TEXT]
+Needs halmix installed or in PYTHONPATH, torch and torchvision. With the package mosaicml, Composer's AugMix takes part.
+
+Files are 500x375, cut from the photos in data/. Every loader decodes by Pillow, crops to 224x224 and flips. Processor
+time is that of the main process and its workers, their start included, for each image; the consumer does nothing.
+A ratio is the median over the rounds of a loader's processor time beside the first loader's in the same round.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import pathlib
+import platform
+import resource
+import statistics
+import sys
+import tempfile
+import time
+
+import PIL
+import torch
+import torchvision
+from PIL import Image
+from torchvision import transforms
+
+import halmix
+import halmix.torch
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CROP = [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip()]
+TENSOR = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+JSD = ("clean", "aug", "aug")
+
+
+class Files(torch.utils.data.Dataset):
+    """Decoded files, transformed; each file stands for many images."""
+
+    def __init__(self, paths, count, steps):
+        self.paths, self.count, self.transform = paths, count, transforms.Compose(steps)
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        with Image.open(self.paths[index % len(self.paths)]) as image:
+            return self.transform(image.convert("RGB")), index % 1000
+
+
+class Views:
+    """The views of JSD the usual way: each made and normalised by itself."""
+
+    def __init__(self, augment):
+        self.augment, self.finish = augment, transforms.Compose(TENSOR)
+
+    def __call__(self, image):
+        return torch.stack([self.finish(view) for view in (image, self.augment(image), self.augment(image))])
+
+
+def composer_augmix():
+    """Composer's augmix_image, or None."""
+    try:
+        importlib.metadata.version("mosaicml")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    sys.path.insert(0, str(ROOT / "tests" / "composer"))
+    import recorder
+
+    return lambda image: recorder.AUGMIX.augmix_image(
+        image, augmentation_set=recorder.PRIMITIVES.augmentation_sets["all"]
+    )
+
+
+def make_files(folder, count=64):
+    """JPEG files of quality 90, each cut elsewhere from a photo."""
+    photos = [Image.open(path).convert("RGB") for path in sorted((ROOT / "data").glob("*.jpg"))]
+    torch.manual_seed(0)
+    cut = transforms.RandomResizedCrop((375, 500), scale=(0.5, 1))
+    paths = [folder / f"{i}.jpg" for i in range(count)]
+    for i, path in enumerate(paths):
+        cut(photos[i % len(photos)]).save(path, quality=90)
+    return paths
+
+
+def loaders(paths, options):
+    """Names of loaders, and functions that make them."""
+
+    def usual(*steps):
+        return lambda: torch.utils.data.DataLoader(
+            Files(paths, options.images, steps), options.batch, num_workers=options.workers
+        )
+
+    def ring(dtype, views=("aug",)):
+        def make():
+            dataset = halmix.torch.AugMixDataset(
+                Files(paths, options.images, CROP), views, dtype=dtype, mean=MEAN, std=STD
+            )
+            return halmix.torch.DataLoader(dataset, options.batch, num_workers=options.workers)
+
+        return make
+
+    composer = composer_augmix()
+    all_loaders = {
+        "torchvision, no AugMix": usual(*CROP, *TENSOR),
+        "torchvision, Composer's AugMix": composer and usual(*CROP, composer, *TENSOR),
+        "torchvision, halmix.AugMix()": usual(*CROP, halmix.AugMix(), *TENSOR),
+        "halmix.torch, no AugMix, float32": ring("float32", ("clean",)),
+        "halmix.torch, float32": ring("float32"),
+        "halmix.torch, float16": ring("float16"),
+        "halmix.torch, uint8": ring("uint8"),
+        "JSD: torchvision, Composer's AugMix": composer and usual(*CROP, Views(composer)),
+        "JSD: torchvision, halmix.AugMix()": usual(*CROP, Views(halmix.AugMix())),
+        "JSD: halmix.torch, float32": ring("float32", JSD),
+        "JSD: halmix.torch, float16": ring("float16", JSD),
+        "JSD: halmix.torch, uint8": ring("uint8", JSD),
+    }
+    first, *_ = all_loaders
+    return {name: make for name, make in all_loaders.items() if make and (name == first or options.only in name)}
+
+
+def processor_time():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def measure(make):
+    """Processor time and time of a pass, its workers' start and end included."""
+    torch.manual_seed(1)
+    started, used = time.perf_counter(), processor_time()
+    for _ in make():
+        pass
+    return processor_time() - used, time.perf_counter() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="loaders whose names have this, beside the first")
+    options = parser.parse_args()
+    torch.multiprocessing.set_start_method("fork")
+
+    with tempfile.TemporaryDirectory() as folder:
+        all_loaders = loaders(make_files(pathlib.Path(folder)), options)
+        times = {name: [] for name in all_loaders}
+        for _ in range(options.rounds):
+            for name, make in all_loaders.items():
+                times[name].append(measure(make))
+    first, *_ = times
+    print("| loader | processor time, us an image | ratio | images/s |\n| --- | ---: | ---: | ---: |")
+    for name, passes in times.items():
+        ratio = statistics.median(one[0] / base[0] for one, base in zip(passes, times[first]))
+        used, elapsed = (statistics.median(column) / options.images for column in zip(*passes))
+        print(f"| {name} | {1e6 * used:.0f} | {ratio:.2f} | {1 / elapsed:.0f} |")
+    print(
+        f"\n{options.images} images, batches of {options.batch}, {options.workers} workers, {options.rounds} rounds; "
+        f"torch {torch.__version__}, torchvision {torchvision.__version__}, Pillow {PIL.__version__}, "
+        f"Python {platform.python_version()}; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the end."
+    )
+
+
+if __name__ == "__main__":
+    main()
