@@ -66,7 +66,7 @@ class AugMixDataset(torch.utils.data.Dataset):
         severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0,
     ):  # fmt: skip
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
-            raise TypeError(f"dataset: {type(dataset).__name__}; allowed are those with dataset[index] and len(dataset)")
+            raise TypeError(f"dataset: {type(dataset).__name__}; allowed has dataset[index] and len(dataset)")
         self.dataset = dataset
         self._numbers = view_numbers(views)
         self.views = tuple(views)
@@ -137,7 +137,7 @@ class AugMixDataset(torch.utils.data.Dataset):
         return [sample[0] for sample in samples], [tuple(sample[1:]) for sample in samples]
 
     def _augment(self, images, indices, epoch, new):
-        """Results, (V * N, C, H, W): all images' first view, all images' second, ... Memory is ``new(shape, dtype)``."""
+        """Results, (V * N, C, H, W): all images' first view, all second ones, ..., in ``new(shape, dtype)``."""
         sources, layout, shapes = _sources(images)
         shapes = [_result_shape(shape, layout, "CHW") for shape in shapes]
         for index, shape in zip(indices, shapes):
@@ -187,7 +187,7 @@ class DataLoader(torch.utils.data.DataLoader):
     The same (seed, epoch, index) gives the same pixels for any workers, batch size and number of ranks. `set_epoch`
     is called before each pass; without it all passes have one epoch's augmentations. A loop may be left and begun
     again. What a worker raises is raised here, and the loop may go on with the next batch. If a worker is killed,
-    RuntimeError is raised, and the next loop has new workers. Not to be used by several threads at once.
+    torch raises, a RuntimeError as a rule, and the next loop has new workers. Not for several threads at once.
     """
 
     def __init__(self, dataset, batch_size=1, *args, copy=False, **kwargs):
@@ -258,12 +258,11 @@ class DataLoader(torch.utils.data.DataLoader):
             self.dataset,
             batch_sampler=_Tasks(self.batch_sampler, self.dataset, generator, ring),
             collate_fn=_Work(self.collate_fn, ring),
-            **{name: getattr(self, name) for name in SAME},
+            **{name: getattr(self, name) for name in HANDED_ON},
         )
 
 
-#: Arguments that are handed on.
-SAME = (
+HANDED_ON = (
     "num_workers", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context", "generator", "prefetch_factor",
     "persistent_workers", "in_order",
 )  # fmt: skip
@@ -294,7 +293,7 @@ class _Iterator:
         if self._batches is None:
             raise StopIteration
         if self._inner.batch_sampler.current is not self._pass:
-            raise RuntimeError("this iterator's workers have begun another pass; allowed is the loader's newest iterator")
+            raise RuntimeError("this iterator's workers have begun another pass; allowed is its newest iterator")
         try:
             batch = next(self._batches)
         except StopIteration:
