@@ -289,6 +289,8 @@ NB_MODULE(_core, module) {
     using namespace halmix;
     using namespace halmix::python;
 
+    // The engine that calls share lives as long as the process.
+    nb::set_leak_warnings(false);
     nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
         try {
             std::rethrow_exception(thrown);
