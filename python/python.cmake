@@ -1,4 +1,7 @@
 # The Python package: halmix._core beside the files of python/halmix, in BUILD/python to be tested, or in a wheel.
+if(NOT SKBUILD)
+    set(Python_EXECUTABLE ${HALMIX_VENV_PYTHON})
+endif()
 find_package(Python 3.11 COMPONENTS Interpreter Development.Module)
 if(NOT Python_Development.Module_FOUND)
     message(FATAL_ERROR "Python's headers (Python.h) are missing; on Debian: apt-get install python3-dev")
