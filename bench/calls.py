@@ -15,6 +15,7 @@ from PIL import Image
 import halmix
 from halmix import _composer, _core
 from halmix._engine import engine
+from halmix._functional import normalization
 
 HWC = _core.Layout.u8_hwc
 
@@ -24,13 +25,14 @@ def contenders(size):
     pixels = np.asarray(Image.open("data/chelsea.jpg").convert("RGB").resize((size, size)))
     image, out = Image.fromarray(pixels), np.empty_like(pixels)
     transform, policy = halmix.AugMix(seed=1), halmix.AugMix()._policy
+    key = lambda: (1, 0, 5, 0)  # noqa: E731
     alphas, state = np.full(3, 1.0), np.random.RandomState(1)
     composer = _composer._policy(3, 3, -1, 1.0, "all")
     return {
         "halmix._core": lambda: _core.augment(engine(), policy, 1, 0, 5, 0, pixels, HWC, out),
-        "NumPy to NumPy": lambda: transform._augment(pixels, 1, 0, 5, 0),
+        "NumPy to NumPy": lambda: transform._augment(pixels, key),
         "NumPy to NumPy, by index": lambda: transform(pixels, index=5),
-        "PIL to PIL": lambda: transform._augment(image, 1, 0, 5, 0),
+        "PIL to PIL": lambda: transform._augment(image, key),
         "np.asarray, Image.fromarray": lambda: Image.fromarray(np.asarray(image)),
         "Composer's draws": lambda: _composer._draw(composer, alphas, state, size, size),
     }
@@ -64,7 +66,7 @@ def main():
         batch = timeit.timeit(lambda: halmix.augmix_batch(images, seed=1, out=out), number=5)
         raw = timeit.timeit(
             lambda: _core.batch(
-                engine(), policy, 1, 0, list(range(256)), [0], images, HWC, out, HWC, _composer.NOT_NORMALIZED, 1
+                engine(), policy, 1, 0, list(range(256)), [0], images, HWC, out, HWC, normalization((0, 0, 0), (1, 1, 1)), 1
             ),
             number=5,
         )

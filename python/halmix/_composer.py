@@ -8,12 +8,12 @@ import numpy as np
 
 from . import _core
 from ._engine import engine
-from ._images import CHW, compute, is_pillow, is_tensor, like_tensor, tensor_levels
+from ._images import compute, compute_levels, is_tensor, size_of
 from ._policy import make_policy, op_list, whole
 
 #: Composer's sets, as names of ops; ``color_original`` and the like draw as the paper's code does.
 augmentation_sets = {
-    name: [op + ("_original" if original else "") for op, original, _ in _core.op_choices(name)]
+    name: [op + ("_original" if original else "") for op, original in _core.op_choices(name)]
     for name in ("all", "safe", "original")
 }
 
@@ -48,29 +48,14 @@ def _policy(severity, width, depth, alpha, ops):
 def _augmix(img, draw):
     if isinstance(img, (list, tuple)):
         return [_augmix(one, draw) for one in img]
+
+    def call(source, layout, out):
+        _core.run(engine(), draw(*size_of(source, layout)), source, layout, out)
+
     if not is_tensor(img):
-        size = img.size if is_pillow(img) else (img.shape[1::-1] if isinstance(img, np.ndarray) and img.ndim >= 2 else (1, 1))
-        plan = None
-
-        def call(source, layout, out):
-            nonlocal plan
-            plan = draw(*size)
-            _core.run(engine(), plan, source, layout, out, layout, NOT_NORMALIZED)
-
         return compute(img, call)
-    levels = tensor_levels(img)
-    if levels.ndim not in (3, 4):
-        raise ValueError(f"img: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
-    out = np.empty(levels.shape, np.uint8)
-    pairs = zip(levels, out) if levels.ndim == 4 else [(levels, out)]
-    for source, result in pairs:
-        plan = draw(levels.shape[-1], levels.shape[-2])
-        _core.run(engine(), plan, source, CHW, result, CHW, NOT_NORMALIZED)
     torch = sys.modules["torch"]
-    return torch.from_numpy(out).to(torch.get_default_dtype()).div(255)
-
-
-NOT_NORMALIZED = _core.Normalization((0, 0, 0), (1, 1, 1))
+    return torch.from_numpy(compute_levels(img, call)).to(torch.get_default_dtype()).div(255)
 
 
 def _draw(policy, alphas, rng, image_width, image_height):

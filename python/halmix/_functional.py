@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import _core
-from ._composer import NOT_NORMALIZED
 from ._engine import engine
 from ._images import CHW, HWC, compute, is_pillow, is_tensor, pillow_source, tensor_levels
-from ._policy import fill_color, in_range, make_policy, real, whole
+from ._policy import fill_color, in_range, make_policy, real
 
 #: Layouts of results by dtype and layout.
 LAYOUTS = {
@@ -48,11 +47,7 @@ def run(plan, image):
     """What a plan makes of an image: an image of the same type. The image has the plan's size."""
     if not isinstance(plan, _core.Plan):
         raise TypeError(f"plan: {type(plan).__name__}; allowed is a halmix.Plan")
-
-    def call(source, layout, out):
-        _core.run(engine(), plan, source, layout, out, layout, NOT_NORMALIZED)
-
-    return compute(image, call)
+    return compute(image, functools.partial(_core.run, engine(), plan))
 
 
 def apply(image, ops, *, fill=0):

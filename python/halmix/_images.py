@@ -1,5 +1,6 @@
 """Images of other libraries: what they hold is handed to the library, and the result is what they were."""
 
+import functools
 import sys
 
 import numpy as np
@@ -29,16 +30,23 @@ def is_tensor(image):
 def compute(image, call):
     """The result of `call(source, layout, out)` for an image, as an image of the same type."""
     if isinstance(image, np.ndarray):
-        if image.size == 0:
-            raise ValueError(f"image: shape {image.shape}; allowed are images of one pixel at least")
+        if image.ndim < 2 or image.size == 0:
+            raise ValueError(f"image: shape {image.shape}; allowed are HW and HWC, with one pixel at least")
         out = np.empty(image.shape, np.uint8)
         call(image, HWC, out)
         return out
     if is_pillow(image):
         return _compute_pillow(image, call)
     if is_tensor(image):
-        return _compute_tensor(image, call)
+        return _like_tensor(compute_levels(image, call), image)
     raise TypeError(f"image: {type(image).__name__}; allowed are {ALLOWED}")
+
+
+def size_of(source, layout):
+    """Width and height of what `compute` hands to its call."""
+    if type(source) is tuple:
+        return source[1:3]
+    return source.shape[:0:-1] if layout is CHW else source.shape[1::-1]
 
 
 def pillow_source(image):
@@ -58,16 +66,11 @@ def pillow_source(image):
     return pixels.reshape((height, width) if channels == 1 else (height, width, channels))
 
 
-_memory_shown = None
-
-
+@functools.cache
 def _shows_memory():
     """Whether this Pillow hands out its memory, rightly: since 11.2.1, and up to 12.3 for rows without padding only."""
-    global _memory_shown
-    if _memory_shown is None:
-        pillow = sys.modules["PIL.Image"]
-        _memory_shown = hasattr(pillow, "fromarrow") and pillow.core.get_alignment() == 1
-    return _memory_shown
+    pillow = sys.modules["PIL.Image"]
+    return hasattr(pillow, "fromarrow") and pillow.core.get_alignment() == 1
 
 
 def _compute_pillow(image, call):
@@ -99,26 +102,23 @@ def tensor_levels(image):
     return plain.numpy()
 
 
-def like_tensor(levels, image, dtype=None):
+def compute_levels(image, call):
+    """The result of `call` for each image of a tensor, as an array of bytes."""
+    levels = tensor_levels(image)
+    if levels.ndim not in (3, 4):
+        raise ValueError(f"image: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
+    out = np.empty(levels.shape, np.uint8)
+    for source, result in zip(levels, out) if levels.ndim == 4 else [(levels, out)]:
+        call(source, CHW, result)
+    return out
+
+
+def _like_tensor(levels, image):
     """Levels as a tensor of the image's kind."""
-    torch = sys.modules["torch"]
-    result = torch.from_numpy(levels)
+    result = sys.modules["torch"].from_numpy(levels)
     if image.is_floating_point():
-        result = result.to(image.dtype if dtype is None else dtype).div_(255)
+        result = result.to(image.dtype).div_(255)
     tv_tensors = sys.modules.get("torchvision.tv_tensors")
     if tv_tensors is not None and isinstance(image, tv_tensors.TVTensor):
         result = tv_tensors.wrap(result, like=image)
     return result
-
-
-def _compute_tensor(image, call):
-    levels = tensor_levels(image)
-    out = np.empty(levels.shape, np.uint8)
-    if levels.ndim == 4:
-        for one, result in zip(levels, out):
-            call(one, CHW, result)
-    elif levels.ndim == 3:
-        call(levels, CHW, out)
-    else:
-        raise ValueError(f"image: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
-    return like_tensor(out, image)

@@ -1,6 +1,5 @@
 """AugMix as a transform: one callable for every kind of image."""
 
-import functools
 import sys
 
 import numpy as np
@@ -8,10 +7,7 @@ import numpy as np
 from . import _core
 from ._engine import engine
 from ._images import compute
-from ._policy import in_range, make_policy, op_list, whole
-
-#: What torchvision's AugMix calls its arguments, and what they are here.
-TORCHVISION = {"mixture_width": "width", "chain_depth": "depth"}
+from ._policy import in_range, make_policy, op_list
 
 
 class AugMix:
@@ -52,8 +48,10 @@ class AugMix:
         self, severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, seed=None, **torchvision
     ):
         for name, value in torchvision.items():
-            if name in TORCHVISION:
-                width, depth = (value, depth) if name == "mixture_width" else (width, value)
+            if name == "mixture_width":
+                width = value
+            elif name == "chain_depth":
+                depth = value
             elif name == "all_ops":
                 augmentation_set = "all" if value else "safe"
             elif name == "interpolation":
@@ -66,9 +64,7 @@ class AugMix:
         self.severity, self.width, self.depth, self.alpha = severity, width, depth, alpha
         self.augmentation_set = op_list(augmentation_set)
         self.fill = 0 if fill is None else fill
-        self.seed = None if seed is None else whole("seed", seed, "None and whole numbers 0..2^64-1")
-        if self.seed is not None and not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed: {seed}; allowed are None and whole numbers 0..2^64-1")
+        self.seed = None if seed is None else in_range("seed", seed, 0, 2**64 - 1)
         self._calls = 0
         self._policy = self._make_policy()
 
@@ -77,26 +73,25 @@ class AugMix:
 
     def __call__(self, image, *others, index=None, epoch=0, view=0):
         if isinstance(image, (list, tuple)):
-            result = [self(one) for one in image] if index is None else _no_index(image)
-            result = type(image)(result) if type(image) in (list, tuple) else result
-        elif index is not None:
-            key = in_range("index", index, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1)
-            result = self._augment(image, self.seed or 0, key[1], key[0], in_range("view", view, 0, 2**16 - 1))
-        elif getattr(image, "ndim", 0) == 4 and not isinstance(image, np.ndarray):
-            result = self._each(image)
+            if index is not None:
+                raise TypeError(f"index: allowed for single images; this is a list of {len(image)}")
+            result = [self(one) for one in image]
+            result = tuple(result) if type(image) is tuple else result
+        elif index is None:
+            result = self._augment(image, self._next_key)
         else:
-            result = self._augment(image, *self._next_key())
+            index, epoch = in_range("index", index, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1)
+            key = self.seed or 0, epoch, index, in_range("view", view, 0, 2**16 - 1)
+            result = self._augment(image, lambda: key)
         return (result, *others) if others else result
 
-    def _augment(self, image, seed, epoch, index, view):
-        return compute(image, functools.partial(_core.augment, engine(), self._policy, seed, epoch, index, view))
+    def _augment(self, image, next_key):
+        """Each image of a batch has a key of its own."""
 
-    def _each(self, images):
-        """A batch of tensors, each image with a draw of its own."""
-        return compute(
-            images,
-            lambda image, layout, out: _core.augment(engine(), self._policy, *self._next_key(), image, layout, out),
-        )
+        def call(source, layout, out):
+            _core.augment(engine(), self._policy, *next_key(), source, layout, out)
+
+        return compute(image, call)
 
     def _next_key(self):
         """Seed, epoch, index and view of the next draw."""
@@ -121,10 +116,6 @@ class AugMix:
         parts += [f"fill={self.fill!r}"] if self.fill != 0 else []
         parts += [f"seed={self.seed}"] if self.seed is not None else []
         return f"AugMix({', '.join(parts)})"
-
-
-def _no_index(images):
-    raise TypeError(f"index: allowed for single images; this is a list of {len(images)}")
 
 
 def _random_seed(torch):

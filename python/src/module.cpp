@@ -3,12 +3,12 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
 #include <chrono>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -143,15 +143,16 @@ Plan make_plan(int width, int height, double mix, nb::handle chains, const Fill&
 /// As people write it: "0.42 of (0.31 rotate(-12) > equalize + 0.69 image)".
 std::string text_of(const Plan& plan) {
     auto shortest = [](double value) { return std::string(nb::repr(nb::float_(value)).c_str()); };
-    auto in_float = [&](float value) {
-        return std::string(
-            nb::str(nb::module_::import_("builtins").attr("format")(static_cast<double>(value), ".3g")).c_str());
+    auto rounded = [](float value) {
+        char digits[32];
+        std::snprintf(digits, sizeof digits, "%.3g", value);
+        return std::string(digits);
     };
     std::string text =
-        "Plan(" + std::to_string(plan.width) + "x" + std::to_string(plan.height) + ": " + in_float(plan.mix) + " of (";
+        "Plan(" + std::to_string(plan.width) + "x" + std::to_string(plan.height) + ": " + rounded(plan.mix) + " of (";
     for (const Chain& chain : plan.chains) {
         if (&chain != plan.chains.data()) text += " + ";
-        text += in_float(chain.weight) + " ";
+        text += rounded(chain.weight) + " ";
         if (chain.ops.empty()) text += "image";
         for (const OpCall& call : chain.ops) {
             const OpInfo& op = info(call.op);
@@ -170,13 +171,12 @@ Policy make_policy(double severity, int width, int depth, double alpha, std::str
     return policy;
 }
 
-void run(const Engine& engine, const Plan& plan, nb::handle image, Layout in_layout, nb::handle out, Layout out_layout,
-         const Normalization& normalization) {
+void run(const Engine& engine, const Plan& plan, nb::handle image, Layout layout, nb::handle out) {
     Held held_in, held_out;
-    const ImageView in = source_view(image, in_layout, "image", held_in);
-    const MutableImageView result = result_view(out, out_layout, "out", held_out);
+    const ImageView in = source_view(image, layout, "image", held_in);
+    const MutableImageView result = result_view(out, layout, "out", held_out);
     nb::gil_scoped_release release;
-    engine.run(plan, in, result, {.normalization = normalization});
+    engine.run(plan, in, result);
 }
 
 /// Draws and runs, as transforms do for every image: no plan is made for Python.
@@ -361,7 +361,7 @@ NB_MODULE(_core, module) {
     module.def("op_choices", [](std::string_view list) {
         nb::list choices;
         for (const OpChoice& choice : parse_op_choices(list)) {
-            choices.append(nb::make_tuple(info(choice.op).name, choice.law == FactorLaw::original, choice.weight));
+            choices.append(nb::make_tuple(info(choice.op).name, choice.law == FactorLaw::original));
         }
         return choices;
     });

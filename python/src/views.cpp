@@ -97,6 +97,26 @@ bool fits(const Py_buffer& buffer, int from, Layout layout, const char* name, Mu
     return planes || channels == 1 || strides[channel] == element;
 }
 
+/// The view of a buffer's last dimensions. If they do not lie as the layout has them, a result is refused, and of a
+/// source all is copied; true then.
+bool buffer_view(nb::handle object, int from, Layout layout, const char* name, Use use, Held& held,
+                 MutableImageView& view) {
+    hold(object, layout, name, use, held);
+    if (held.buffer.ndim < from)
+        throw nb::value_error((std::string(name) + ": a number; allowed are arrays of images").c_str());
+    if (fits(held.buffer, from, layout, name, view)) return false;
+    if (use == Use::result) {
+        throw nb::value_error(
+            (std::string(name) +
+             ": pixels do not lie one after another; allowed are arrays whose rows have no gaps within")
+                .c_str());
+    }
+    held.copy.resize(held.buffer.len);
+    if (PyBuffer_ToContiguous(held.copy.data(), &held.buffer, held.buffer.len, 'C') != 0) nb::raise_python_error();
+    view = {held.copy.data(), view.width, view.height, view.channels, layout};
+    return true;
+}
+
 ImageView arrow_view(nb::handle object, const char* name) {
     PyObject* tuple = object.ptr();
     ArrowArray* array = nullptr;
@@ -212,47 +232,24 @@ nb::tuple Pixels::arrow() {
 
 ImageView source_view(nb::handle object, Layout layout, const char* name, Held& held) {
     if (PyTuple_Check(object.ptr())) return arrow_view(object, name);
-    hold(object, layout, name, Use::source, held);
     MutableImageView view;
-    if (fits(held.buffer, 0, layout, name, view)) return view;
-    held.copy.resize(held.buffer.len);
-    if (PyBuffer_ToContiguous(held.copy.data(), &held.buffer, held.buffer.len, 'C') != 0) nb::raise_python_error();
-    return {held.copy.data(), view.width, view.height, view.channels, layout};
+    buffer_view(object, 0, layout, name, Use::source, held, view);
+    return view;
 }
 
 MutableImageView result_view(nb::handle object, Layout layout, const char* name, Held& held) {
     Pixels* pixels = nullptr;
     if (nb::try_cast(object, pixels) && pixels != nullptr) return pixels->view();
-    hold(object, layout, name, Use::result, held);
     MutableImageView view;
-    if (!fits(held.buffer, 0, layout, name, view)) {
-        throw nb::value_error((std::string(name) +
-                               ": pixels do not lie one after another; allowed are arrays whose rows "
-                               "have no gaps within")
-                                  .c_str());
-    }
+    buffer_view(object, 0, layout, name, Use::result, held, view);
     return view;
 }
 
 Stack stack_view(nb::handle object, Layout layout, const char* name, Use use, Held& held) {
-    hold(object, layout, name, use, held);
-    if (held.buffer.ndim < 1)
-        throw nb::value_error((std::string(name) + ": a number; allowed are arrays of images").c_str());
-    Stack stack{held.buffer.shape[0], held.buffer.strides[0], {}};
-    if (!fits(held.buffer, 1, layout, name, stack.first)) {
-        if (use == Use::result) {
-            throw nb::value_error((std::string(name) +
-                                   ": pixels do not lie one after another; allowed are arrays whose "
-                                   "rows have no gaps within")
-                                      .c_str());
-        }
-        held.copy.resize(held.buffer.len);
-        if (PyBuffer_ToContiguous(held.copy.data(), &held.buffer, held.buffer.len, 'C') != 0) nb::raise_python_error();
-        const MutableImageView& like = stack.first;
-        stack.first = MutableImageView(held.copy.data(), like.width, like.height, like.channels, layout);
-        stack.step = static_cast<std::ptrdiff_t>(image_bytes(layout, like.width, like.height, like.channels));
-    }
-    return stack;
+    MutableImageView first;
+    const bool copied = buffer_view(object, 1, layout, name, use, held, first);
+    const std::size_t image = image_bytes(layout, first.width, first.height, first.channels);
+    return {held.buffer.shape[0], copied ? static_cast<std::ptrdiff_t>(image) : held.buffer.strides[0], first};
 }
 
 }  // namespace halmix::python

@@ -2,7 +2,6 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
 
 SEED = int(os.environ.get("HALMIX_TEST_SEED", 1))
 SCALE = int(os.environ.get("HALMIX_TEST_SCALE", 1))
@@ -30,7 +29,3 @@ def make_image(rng, width, height, channels=3):
 @pytest.fixture
 def photo(rng):
     return make_image(rng, 61, 47)
-
-
-def to_pillow(pixels):
-    return Image.fromarray(pixels)
