@@ -65,7 +65,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         params.dim(1).set_min(0).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_min(0).set_stride(256);
-        schedule_gpu(stages, dst, item, channels, schedule_params.values(get_target()));
+        schedule_gpu(stages, dst, item, channels, schedule_params.values(get_target()), get_target());
         keep_products_rounded(get_pipeline(), get_target());
     }
 

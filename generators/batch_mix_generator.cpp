@@ -59,7 +59,7 @@ class BatchMixGenerator : public Generator<BatchMixGenerator> {
         weights.dim(1).set_min(0).set_stride(rows);
         elements.dim(0).set_bounds(0, 256).set_stride(1);
         elements.dim(1).set_bounds(0, channels).set_stride(256);
-        schedule_batch_mix(dst, combination, k, channels, schedule_params.values(get_target()));
+        schedule_batch_mix(dst, combination, k, schedule_params.values(get_target()));
         keep_products_rounded(get_pipeline(), get_target());
     }
 

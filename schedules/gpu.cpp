@@ -10,9 +10,26 @@ namespace {
 
 constexpr int levels = 256;
 
+constexpr int warp = 32;  // threads that load side by side
+
+/// Has a block's threads share the pixels of an image, side by side along rows and each with a few rows at a time, whose
+/// loads are under way together. Returns the variable of threads.
+RVar share_pixels(Stage update, const std::vector<RVar>& pixel, int threads, int rows) {
+    RVar column("column"), row("row"), x_thread("x_thread"), y_thread("y_thread"), some("some"), one("one"),
+        thread("thread");
+    update.split(pixel[0], column, x_thread, warp, TailStrategy::GuardWithIf)
+        .split(pixel[1], row, y_thread, threads / warp, TailStrategy::GuardWithIf)
+        .split(row, some, one, rows, TailStrategy::GuardWithIf)
+        .reorder(one, column, some, x_thread, y_thread)
+        .unroll(one)
+        .fuse(x_thread, y_thread, thread);
+    return thread;
+}
+
 /// What a stage needs to know of the whole image: one kernel, a block for each channel or image. The last of the
 /// stage's tables and values is the kernel's result, the others stay in shared memory.
-void whole_image(const std::vector<Support>& supports, int lanes) {
+void whole_image(const std::vector<Support>& supports, const ScheduleParameters& parameters, const Target& target) {
+    const int threads = parameters["gpu_reduction_threads"] * threads_of_block(target) / 4;
     Func result = supports.back().func;
     bool is_table = supports.back().role == Role::table;
     std::vector<Var> blocks = result.args();
@@ -34,17 +51,19 @@ void whole_image(const std::vector<Support>& supports, int lanes) {
             for (int scan = 0; scan < f.num_update_definitions(); scan++) f.update(scan).unscheduled();
             continue;
         }
-        RVar pixel("pixel"), round("round"), lane("lane");
-        std::vector<RVar> all = f.rvars(0);
-        f.update().fuse(all[0], all[1], pixel).split(pixel, round, lane, lanes, TailStrategy::GuardWithIf);
+        RVar thread = share_pixels(f.update(), f.rvars(0), threads, parameters["gpu_rows"]);
         if (support.role == Role::histogram) {
-            f.update().atomic().gpu_threads(lane);
-        } else {
-            Var thread("thread");
-            Func partial = f.update().rfactor(lane, thread);
-            partial.compute_at(inside).gpu_threads(thread);
-            partial.update().gpu_threads(thread);
+            f.update().atomic().gpu_threads(thread);
+            continue;
         }
+        // Of each thread, then of each column of threads, then of all.
+        Var of_thread("of_thread"), of_column("of_column");
+        RVar column("column"), member("member");
+        Func threads_own = f.update().rfactor(thread, of_thread);
+        f.update().split(thread, member, column, warp);
+        Func columns_own = f.update().rfactor(column, of_column);
+        threads_own.compute_at(inside).gpu_threads(of_thread).update().gpu_threads(of_thread);
+        columns_own.compute_at(inside).gpu_threads(of_column).update().gpu_threads(of_column);
     }
 }
 
@@ -63,20 +82,23 @@ bool by_pixel(const ChainStage& stage) {
 
 void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item, const Var& thread,
                const ScheduleParameters& parameters) {
-    Var row("row");
-    image.reorder(c, x, y, item).unroll(c);
-    image
-        .gpu_tile(x, y, thread, row, parameters["gpu_tile_width"], parameters["gpu_tile_height"],
+    Var rows("rows"), y_thread("y_thread"), one("one");
+    image.reorder(c, x, y, item)
+        .unroll(c)
+        .split(y, rows, one, parameters["gpu_rows"], TailStrategy::GuardWithIf)
+        .gpu_tile(x, rows, thread, y_thread, parameters["gpu_tile_width"], parameters["gpu_tile_height"],
                   TailStrategy::GuardWithIf)
+        .reorder(c, one, thread)
+        .unroll(one)
         .gpu_blocks(item);
 }
 
 void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels,
-                  const ScheduleParameters& parameters) {
+                  const ScheduleParameters& parameters, const Target& target) {
     Var thread("thread");
     for (std::size_t i = 0; i < stages.size(); i++) {
         const ChainStage& stage = stages[i];
-        if (of_whole_image(stage)) whole_image(stage.op.support, parameters["gpu_lanes"]);
+        if (of_whole_image(stage)) whole_image(stage.op.support, parameters, target);
 
         // What takes a pixel for a pixel is computed where the next stage reads it, and so is what a stage reads once.
         Func image = stage.stored;

@@ -13,6 +13,6 @@ void by_pixels(Halide::Stage image, const Halide::Var& c, const Halide::Var& x, 
 
 /// Schedules a chain over a batch: the only update of `dst` has the last stage's result for each `item`.
 void schedule_gpu(const std::vector<ChainStage>& stages, Halide::Func dst, const Halide::RVar& item, int channels,
-                  const ScheduleParameters& parameters);
+                  const ScheduleParameters& parameters, const Halide::Target& target);
 
 }  // namespace halmix

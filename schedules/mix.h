@@ -10,7 +10,7 @@ void schedule_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom
                   const ScheduleParameters& parameters);
 
 /// Schedules mixtures (channel, x, y, item) for a GPU: a pixel for each thread.
-void schedule_batch_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom& k, int channels,
+void schedule_batch_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom& k,
                         const ScheduleParameters& parameters);
 
 }  // namespace halmix

@@ -24,10 +24,12 @@ bool whole_shear_repairs(int group, const LimitContext& context) {
     return group % (context.schedule["shear_repair_lanes"] * context.floats / 2) == 0;
 }
 
-bool fits_block(int threads, const LimitContext& context) { return threads <= context.block; }
-
 bool tile_fits_block(int, const LimitContext& context) {
-    return fits_block(context.schedule["gpu_tile_width"] * context.schedule["gpu_tile_height"], context);
+    return context.schedule["gpu_tile_width"] * context.schedule["gpu_tile_height"] <= context.block;
+}
+
+int threads_of_block(const Halide::Target& target) {
+    return target.has_feature(Halide::Target::OpenCL) ? 256 : 1024;
 }
 
 ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target) const {
@@ -35,7 +37,7 @@ ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target)
     for (std::size_t row = 0; row < parameter_count; row++) values[row] = params[row];
     ScheduleParameters schedule(values);
     LimitContext context{schedule, target.natural_vector_size<uint8_t>(), target.natural_vector_size<float>(),
-                         target.has_feature(Halide::Target::OpenCL) ? 256 : 1024};
+                         threads_of_block(target)};
     auto check = [&](std::size_t row, const Limit& limit) {
         if (limit.holds == nullptr || limit.holds(values[row], context)) return;
         throw Halide::CompileError(std::string(schedule_table[row].name) + "=" + std::to_string(values[row]) +

@@ -49,7 +49,9 @@ bool whole_reductions(int group, const LimitContext& context);
 bool whole_channel_reductions(int group, const LimitContext& context);
 bool whole_shear_repairs(int group, const LimitContext& context);
 bool tile_fits_block(int width, const LimitContext& context);
-bool fits_block(int threads, const LimitContext& context);
+
+/// The most that the target allows for sure.
+int threads_of_block(const Halide::Target& target);
 
 /// Above this, coordinates of pixels in a tile leave 32 bits: generators/ops/affine.h has the proof.
 inline constexpr int largest_affine_tile = 127;
@@ -168,13 +170,18 @@ inline constexpr ScheduleParameter schedule_table[] = {
     {"gpu_tile_height",
      "images on GPUs",
      8,
-     "rows of a block, a thread for each of their pixels",
+     "threads of a block for each column",
      {{{tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
-    {"gpu_lanes",
+    {"gpu_reduction_threads",
      "reductions on GPUs",
-     256,
-     "threads that share a whole image",
-     {{{fits_block, "at most 1024 with CUDA and 256 with OpenCL, the threads of a block"}}}},
+     4,
+     "quarters of the most threads of a block that share a whole image",
+     {{a_vector, {at_most<4>, "at most 4, all of them"}}}},
+    {"gpu_rows",
+     "images and reductions on GPUs",
+     4,
+     "rows of which a thread takes a pixel each, so that it waits for all of them at once",
+     {{{at_most<16>, "at most 16: each takes registers and code of its own"}}}},
 };
 
 inline constexpr std::size_t parameter_count = std::size(schedule_table);

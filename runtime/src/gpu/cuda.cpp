@@ -2,10 +2,14 @@
 
 #include <HalideRuntimeCuda.h>
 
+#include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
 
 #include "gpu/driver.h"
 #include "gpu/library.h"
+#include "gpu/shared_memory.h"
 #include "halmix/error.h"
 
 namespace halmix {
@@ -13,7 +17,8 @@ namespace halmix {
 namespace {
 
 // As cuda.h has them, which is not needed to build.
-constexpr int device_attribute_compute_capability_major = 75, device_attribute_compute_capability_minor = 76;
+constexpr int device_attribute_compute_capability_major = 75, device_attribute_compute_capability_minor = 76,
+              device_attribute_reserved_shared_memory_per_block = 111;
 
 /// What pipelines are compiled for, 7.5.
 constexpr int least_capability = 75;
@@ -23,11 +28,35 @@ const Library& library() {
     return cuda;
 }
 
+int attribute(int which, int device) {
+    int value = 0;
+    library().call("cuDeviceGetAttribute", &value, which, device);
+    return value;
+}
+
 int compute_capability(int device) {
-    int major = 0, minor = 0;
-    library().call("cuDeviceGetAttribute", &major, device_attribute_compute_capability_major, device);
-    library().call("cuDeviceGetAttribute", &minor, device_attribute_compute_capability_minor, device);
-    return 10 * major + minor;
+    return 10 * attribute(device_attribute_compute_capability_major, device) +
+           attribute(device_attribute_compute_capability_minor, device);
+}
+
+/// Bytes of each block's shared memory that the system has for itself, the most of any device. From compute capability
+/// 9.0 on they begin at address 0, where Halide takes the block's own to begin.
+int reserved_shared_memory() {
+    static const int most = [] {
+        int devices = 0, found = 0;
+        library().call("cuDeviceGetCount", &devices);
+        for (int i = 0; i < devices; i++) {
+            found = std::max(found, attribute(device_attribute_reserved_shared_memory_per_block, i));
+        }
+        return found;
+    }();
+    return most;
+}
+
+/// Loads what Halide hands to the driver, with shared memory moved beyond the system's.
+int load_module(void** module, const char* ptx, unsigned count, int* options, void** values) {
+    const std::string moved = move_shared_memory(ptx, reserved_shared_memory());
+    return library().call("cuModuleLoadDataEx", module, moved.c_str(), count, options, values);
 }
 
 FoundDevices find() {
@@ -91,7 +120,10 @@ constinit const Driver cuda_driver = {
 extern "C" {
 
 /// The library by the name that every machine with the driver has.
-void* halide_cuda_get_symbol(void* /*user_context*/, const char* name) { return halmix::library().symbol(name); }
+void* halide_cuda_get_symbol(void* /*user_context*/, const char* name) {
+    if (std::string_view(name) == "cuModuleLoadDataEx") return reinterpret_cast<void*>(halmix::load_module);
+    return halmix::library().symbol(name);
+}
 
 int halide_cuda_acquire_context(void* user_context, void** context, bool /*create*/) {
     if (user_context == nullptr) return halide_error_code_generic_error;
@@ -114,6 +146,7 @@ int __wrap_halide_cuda_run(void* user_context, void* state, const char* kernel, 
                            int blocks_z, int threads_x, int threads_y, int threads_z, int shared_bytes,
                            std::size_t* sizes, void** args, std::int8_t* is_buffer) {
     static_cast<halmix::Context*>(user_context)->launches++;
+    if (shared_bytes != 0) shared_bytes += halmix::reserved_shared_memory();
     return __real_halide_cuda_run(user_context, state, kernel, blocks_x, blocks_y, blocks_z, threads_x, threads_y,
                                   threads_z, shared_bytes, sizes, args, is_buffer);
 }
