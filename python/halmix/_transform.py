@@ -91,7 +91,7 @@ class AugMix:
         def call(source, layout, out):
             _core.augment(engine(), self._policy, *next_key(), source, layout, out)
 
-        return compute(image, call)
+        return compute(image, call, lambda width, height: _core.sample(self._policy, width, height, *next_key()))
 
     def _next_key(self):
         """Seed, epoch, index and view of the next draw."""
