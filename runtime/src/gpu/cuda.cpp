@@ -49,7 +49,7 @@ FoundDevices find() {
         std::array<char, 256> name{};
         library().call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), i);
         if (compute_capability(i) >= least_capability) {
-            devices.found.push_back({name.data(), static_cast<std::uintptr_t>(i)});
+            devices.found.push_back({name.data(), static_cast<std::uintptr_t>(i), i});
         }
     }
     if (devices.found.empty()) {
