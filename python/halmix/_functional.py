@@ -104,8 +104,7 @@ def augmix_batch(
         layout = "HWC" if dtype == "uint8" else "CHW"
     if (dtype, layout) not in LAYOUTS:
         raise ValueError(
-            f"dtype, layout: {dtype!r}, {layout!r}; allowed are "
-            + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
+            f"dtype, layout: {dtype!r}, {layout!r}; allowed are " + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
         )
     numbers = view_numbers(views)
 
@@ -140,9 +139,7 @@ def augmix_batch(
         if not np.shares_memory(flat, results):
             raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
     if shapes:
-        _core.batch(
-            chosen(engine), *draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads
-        )
+        _core.batch(chosen(engine), *draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads)
     return results
 
 
