@@ -306,17 +306,18 @@ struct WholeBatch {
 
     /// `plans` is called without the GIL.
     template <typename Plans>
-    void run(const Engine& engine, const Plans& plans) {
+    void run(const Engine& engine, const Plans& plans) const {
         Signals signals;
-        options.interrupt = signals.interrupt();
+        Options interruptible = options;
+        interruptible.interrupt = signals.interrupt();
         nb::gil_scoped_release release;
-        engine.run(plans(), in, out, options);
+        engine.run(plans(), in, out, interruptible);
     }
 };
 
 void run_whole(const Engine& engine, const std::vector<Plan>& plans, const SourceArray& images, Layout in_layout,
                const ResultArray& out, Layout out_layout, const Normalization& normalization, std::uintptr_t stream) {
-    WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
+    const WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
     whole.run(engine, [&] { return std::span<const Plan>(plans); });
 }
 
@@ -325,7 +326,7 @@ void augment_whole(const Engine& engine, const Policy& policy, std::uint64_t see
                    const std::vector<std::uint64_t>& indices, const std::vector<int>& view_numbers,
                    const SourceArray& images, Layout in_layout, const ResultArray& out, Layout out_layout,
                    const Normalization& normalization, std::uintptr_t stream) {
-    WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
+    const WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
     whole.run(engine, [&] {
         const std::size_t count = indices.size() * view_numbers.size();
         std::vector<Plan>& plans = plans_of_this_thread(count);
