@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _core
 from ._engine import engine
-from ._images import compute, compute_levels, is_tensor, size_of
+from ._images import compute, compute_levels, is_tensor, size_of, unit_floats
 from ._policy import make_policy, op_list, whole
 
 #: Composer's sets, as names of ops; ``color_original`` and the like draw as the paper's code does.
@@ -53,9 +53,8 @@ def _augmix(img, draw):
         _core.run(engine(), draw(*size_of(source, layout)), source, layout, out)
 
     if not is_tensor(img):
-        return compute(img, call)
-    torch = sys.modules["torch"]
-    return torch.from_numpy(compute_levels(img, call)).to(torch.get_default_dtype()).div(255)
+        return compute(img, call, draw)
+    return unit_floats(compute_levels(img, call, draw), sys.modules["torch"].get_default_dtype())
 
 
 def _draw(policy, alphas, rng, image_width, image_height):

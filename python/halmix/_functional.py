@@ -1,13 +1,15 @@
 """Pure functions: plans, single images, batches."""
 
 import functools
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from . import _core
-from ._engine import engine
-from ._images import CHW, HWC, compute, is_pillow, is_tensor, pillow_source, tensor_levels
+from ._cuda import CHW, HWC, queue
+from ._engine import chosen
+from ._images import compute, is_cuda, is_pillow, is_tensor, pillow_source, tensor_levels
 from ._policy import fill_color, in_range, make_policy, real
 
 #: Layouts of results by dtype and layout.
@@ -43,28 +45,37 @@ def sample(
     )
 
 
-def run(plan, image):
-    """What a plan makes of an image: an image of the same type. The image has the plan's size."""
+def run(plan, image, *, engine=None):
+    """What a plan makes of an image, which has the plan's size: an image of the same type, computed by an `Engine` if
+    one is named."""
     if not isinstance(plan, _core.Plan):
         raise TypeError(f"plan: {type(plan).__name__}; allowed is a halmix.Plan")
-    return compute(image, functools.partial(_core.run, engine(), plan))
+    call = functools.partial(_core.run, chosen(engine), plan)
+    return compute(image, call, lambda width, height: plan, engine)
 
 
-def apply(image, ops, *, fill=0):
-    """Ops one after another: ``apply(image, [("rotate", -12), "equalize"])``. Values have the units of `ops`."""
-    return compute(image, functools.partial(_core.apply, engine(), ops, fill_color(fill)))
+def apply(image, ops, *, fill=0, engine=None):
+    """Ops one after another: ``apply(image, [("rotate", -12), "equalize"])``. Values have the units of `ops`. Computed
+    by an `Engine` if one is named."""
+    fill = fill_color(fill)
+    # A chain that is all of the mixture: exactly the ops.
+    return compute(
+        image, functools.partial(_core.apply, chosen(engine), ops, fill),
+        lambda width, height: _core.Plan(width, height, 1, [(1, ops)], fill), engine,
+    )  # fmt: skip
 
 
 def augmix_batch(
     images, *, seed, epoch=0, indices=None, views=("aug",), out=None, dtype="uint8", layout=None,
-    mean=(0, 0, 0), std=(1, 1, 1), threads=1,
+    mean=(0, 0, 0), std=(1, 1, 1), threads=1, engine=None,
     severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0,
 ):  # fmt: skip
     """AugMix for a batch, normalised in the same pass: a function of (seed, epoch, index, view) and the pixels.
 
     Args:
         images: an array of uint8 (N, H, W, C), or a list of images of any sizes: arrays of uint8 (H, W), (H, W, C), PIL
-            images (L, RGB), torch tensors of uint8 (C, H, W). A tensor (N, C, H, W) is a batch as well.
+            images (L, RGB), torch tensors of uint8 (C, H, W). A tensor (N, C, H, W) is a batch as well, on the CPU or
+            on a GPU of CUDA; see below.
         seed, epoch: of the run; of the pass over the data.
         indices: of each image in the data, N whole numbers; None is 0, 1, 2, ...
         views: of each image: ``"aug"`` an augmented one, the k-th of them with view k; ``"clean"`` the image itself.
@@ -73,21 +84,27 @@ def augmix_batch(
             as torchvision's ToTensor and Normalize have it, for float16 rounded once more.
         layout: ``"HWC"`` or ``"CHW"``; None is HWC for uint8, CHW for floats, which have no other.
         mean, std: a number for each channel.
-        threads: how many compute, the calling one among them; 0 is one for each processor that may be used.
+        threads: how many compute on a CPU, the calling one among them; 0 is one for each processor that may be used.
+        engine: the `Engine` that computes; None is the one that ``HALMIX_TARGET`` names, or the processor's best, and
+            for a tensor on a GPU that GPU's.
         severity, width, depth, alpha, augmentation_set, fill: as in `AugMix`.
 
     Returns an array (N, H, W, C) or (N, C, H, W), with more than one view (N, V, ...); a list of N * V arrays for a
     list whose images differ in size or channels. A batch that takes long ends within a twentieth of a second when
     Ctrl-C is pressed; results are then complete or untouched. The GIL is released.
+
+    A tensor on a GPU gives a tensor there, and is not copied, be its memory NCHW or channels_last (others are copied on
+    the GPU). The call returns when all is queued in torch's current stream, as torch's own operations do.
     """
     policy = make_policy(severity, width, depth, alpha, augmentation_set, fill)
+    if type(dtype).__module__ == "torch":
+        dtype = str(dtype).removeprefix("torch.")
     dtype = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
     if layout is None:
         layout = "HWC" if dtype == "uint8" else "CHW"
     if (dtype, layout) not in LAYOUTS:
         raise ValueError(
-            f"dtype, layout: {dtype!r}, {layout!r}; allowed are "
-            + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
+            f"dtype, layout: {dtype!r}, {layout!r}; allowed are " + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
         )
     numbers = view_numbers(views)
 
@@ -96,13 +113,24 @@ def augmix_batch(
     if len(indices) != len(shapes):
         raise ValueError(f"indices: {len(indices)} for {len(shapes)} images; allowed is one for each")
     shapes = [_result_shape(shape, source_layout, layout) for shape in shapes for _ in views]
-    same = len(set(shapes)) <= 1 or not isinstance(sources, list)
+    count = len(shapes) // len(views)
+    shape = (count, len(views), *shapes[0]) if len(views) > 1 else (count, *shapes[0]) if shapes else (0,)
+    draws = policy, in_range("seed", seed, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1), indices, numbers
+    made_floats = normalization(mean, std)
+    threads = in_range("threads", threads, 0, 1024)
+    if is_cuda(images):
+        results = _cuda_results(out, sources.device, shape, dtype)
+        if shapes:
+            flat = results.flatten(0, 1) if len(views) > 1 else results
+            queue(_core.augment_whole, engine, draws, sources, flat, LAYOUTS[dtype, layout], made_floats)
+        return results
+
+    if is_cuda(out):
+        raise ValueError(f"out: a tensor on {out.device}; the images are on the CPU")
     if out is not None:
         results = out
-    elif same:
-        count = len(shapes) // len(views)
-        shape = (count, len(views), *shapes[0]) if len(views) > 1 else (count, *shapes[0]) if shapes else None
-        results = np.empty(shape if shape else (0,), dtype)
+    elif len(set(shapes)) <= 1 or not isinstance(sources, list):
+        results = np.empty(shape, dtype)
     else:
         results = [np.empty(shape, dtype) for shape in shapes]
     flat = results
@@ -111,13 +139,25 @@ def augmix_batch(
         if not np.shares_memory(flat, results):
             raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
     if shapes:
-        _core.batch(
-            engine(), policy,
-            in_range("seed", seed, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1), indices, numbers,
-            sources, source_layout, flat, LAYOUTS[dtype, layout],
-            normalization(mean, std), in_range("threads", threads, 0, 1024),
-        )  # fmt: skip
+        _core.batch(chosen(engine), *draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads)
     return results
+
+
+def _cuda_results(out, device, shape, dtype):
+    """A tensor for a batch's results: a new one, or the caller's if it is as it must be."""
+    torch = sys.modules["torch"]
+    wanted = getattr(torch, dtype)
+    if out is None:
+        return torch.empty(shape, dtype=wanted, device=device)
+    if not is_tensor(out):
+        raise TypeError(f"out: {type(out).__name__}; allowed is a tensor on {device}, where the images are")
+    if out.device != device:
+        raise ValueError(f"out: a tensor on {out.device}; allowed is one on {device}, where the images are")
+    if out.dtype != wanted or out.shape != shape or not out.is_contiguous():
+        raise ValueError(
+            f"out: a tensor of {out.dtype}, shape {tuple(out.shape)}; allowed is {wanted}, {shape}, without gaps"
+        )
+    return out
 
 
 def _indices(indices):
@@ -155,13 +195,18 @@ def _sources(images):
         if images.is_floating_point() or images.ndim != 4:
             raise TypeError(f"images: a tensor of {images.dtype}, shape {tuple(images.shape)}; allowed is uint8 NCHW")
         levels = tensor_levels(images)
-        return levels, CHW, [levels.shape[1:]] * len(levels)
+        return levels if is_cuda(levels) else levels.numpy(), CHW, [levels.shape[1:]] * len(levels)
     if isinstance(images, np.ndarray):
         return images, HWC, [images.shape[1:]] * (len(images) if images.ndim else 0)
     if not isinstance(images, Sequence) or isinstance(images, (str, bytes)):
         raise TypeError(f"images: {type(images).__name__}; allowed are an array, a tensor, and a list of images")
     if len(images) and all(is_tensor(image) for image in images):
-        levels = [tensor_levels(image) for image in images]
+        if any(is_cuda(image) for image in images):
+            raise ValueError(
+                f"images: a list of tensors on {images[0].device}; allowed there is one tensor (N, C, H, W), as "
+                "torch.stack makes it"
+            )
+        levels = [tensor_levels(image).numpy() for image in images]
         return levels, CHW, [one.shape for one in levels]
     sources, shapes = [], []
     for i, image in enumerate(images):

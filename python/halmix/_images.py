@@ -6,9 +6,7 @@ import sys
 import numpy as np
 
 from . import _core
-
-HWC = _core.Layout.u8_hwc
-CHW = _core.Layout.u8_chw
+from ._cuda import CHW, HWC, run_plans
 
 #: Channels of the modes of Pillow that have one byte for each.
 MODES = {"L": 1, "RGB": 3}
@@ -27,8 +25,15 @@ def is_tensor(image):
     return torch is not None and isinstance(image, torch.Tensor)
 
 
-def compute(image, call):
-    """The result of `call(source, layout, out)` for an image, as an image of the same type."""
+def is_cuda(image):
+    return is_tensor(image) and image.is_cuda
+
+
+def compute(image, call, plan, engine=None):
+    """The result of `call(source, layout, out)` for an image, as an image of the same type.
+
+    Images on a GPU are computed together: of each, the plan that `plan(width, height)` gives, on that engine.
+    """
     if isinstance(image, np.ndarray):
         if image.ndim < 2 or image.size == 0:
             raise ValueError(f"image: shape {image.shape}; allowed are HW and HWC, with one pixel at least")
@@ -38,7 +43,7 @@ def compute(image, call):
     if is_pillow(image):
         return _compute_pillow(image, call)
     if is_tensor(image):
-        return _like_tensor(compute_levels(image, call), image)
+        return _like_tensor(compute_levels(image, call, plan, engine), image)
     raise TypeError(f"image: {type(image).__name__}; allowed are {ALLOWED}")
 
 
@@ -87,11 +92,13 @@ def _compute_pillow(image, call):
 
 
 def tensor_levels(image):
-    """The levels of a tensor, (N,) C, H, W, as an array of bytes; floats are 0..1, and their 255th parts dropped."""
+    """The levels of a tensor, (N,) C, H, W, as a tensor of bytes; floats are 0..1, and their 255th parts dropped."""
     torch = sys.modules["torch"]
     plain = image.detach().as_subclass(torch.Tensor)
-    if plain.device.type != "cpu":
-        raise ValueError(f"image: a tensor on {plain.device}; allowed are those on the CPU, which image.cpu() makes")
+    if plain.device.type not in ("cpu", "cuda"):
+        raise ValueError(
+            f"image: a tensor on {plain.device}; allowed are those on the CPU and with CUDA: image.cpu() makes one"
+        )
     if plain.is_floating_point():
         low, high = (float("nan"),) * 2 if plain.numel() == 0 else plain.aminmax()
         if not (low >= 0 and high <= 1):
@@ -99,26 +106,34 @@ def tensor_levels(image):
         plain = plain.mul(255).to(torch.uint8)
     elif plain.dtype != torch.uint8:
         raise TypeError(f"image: a tensor of {plain.dtype}; allowed are torch.uint8 and floats 0..1")
-    return plain.numpy()
+    return plain
 
 
-def compute_levels(image, call):
-    """The result of `call` for each image of a tensor, as an array of bytes."""
+def compute_levels(image, call, plan, engine=None):
+    """The results for each image of a tensor, as a tensor of bytes; the rest as in `compute`."""
     levels = tensor_levels(image)
     if levels.ndim not in (3, 4):
         raise ValueError(f"image: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
+    if is_cuda(levels):
+        return run_plans(levels, plan, engine)
+    levels = levels.numpy()
     out = np.empty(levels.shape, np.uint8)
     for source, result in zip(levels, out) if levels.ndim == 4 else [(levels, out)]:
         call(source, CHW, result)
-    return out
+    return sys.modules["torch"].from_numpy(out)
 
 
 def _like_tensor(levels, image):
     """Levels as a tensor of the image's kind."""
-    result = sys.modules["torch"].from_numpy(levels)
+    result = levels
     if image.is_floating_point():
-        result = result.to(image.dtype).div_(255)
+        result = unit_floats(levels, image.dtype)
     tv_tensors = sys.modules.get("torchvision.tv_tensors")
     if tv_tensors is not None and isinstance(image, tv_tensors.TVTensor):
         result = tv_tensors.wrap(result, like=image)
     return result
+
+
+def unit_floats(levels, dtype):
+    """level / 255, as the CPU rounds it: by a plain number, CUDA multiplies with its reciprocal."""
+    return levels.to(dtype).div_(levels.new_full((), 255, dtype=dtype))

@@ -31,7 +31,8 @@ class AugMix:
 
     Images are PIL images of mode L or RGB; NumPy arrays of uint8 and shape (H, W), (H, W, 1) or (H, W, 3); torch tensors
     and tv_tensors of shape (C, H, W) or (N, C, H, W), where each image has a draw of its own, of uint8 or of floats
-    0 to 1, of which the levels are ``floor(255 x)``, as in Composer. Lists of images give lists. Beside an image may
+    0 to 1, of which the levels are ``floor(255 x)``, as in Composer. Tensors on a GPU of CUDA are computed there, in torch's
+    current stream, with the draws and the bytes of the CPU. Lists of images give lists. Beside an image may
     stand other arguments, such as a label, which are returned as they are.
 
     What is drawn: with ``seed=None`` each image takes one number from torch's global generator if torch is imported,
@@ -91,7 +92,7 @@ class AugMix:
         def call(source, layout, out):
             _core.augment(engine(), self._policy, *next_key(), source, layout, out)
 
-        return compute(image, call)
+        return compute(image, call, lambda width, height: _core.sample(self._policy, width, height, *next_key()))
 
     def _next_key(self):
         """Seed, epoch, index and view of the next draw."""

@@ -2,14 +2,19 @@
 // defaults and documentation.
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -165,6 +170,12 @@ std::string text_of(const Plan& plan) {
     return text + "))";
 }
 
+/// "cuda:0 (NVIDIA H200)"; none of a CPU.
+std::optional<std::string> device_of(const Engine& engine) {
+    const std::vector<std::string>& devices = engine.target().devices;
+    return devices.empty() ? std::nullopt : std::optional(devices[0]);
+}
+
 Policy make_policy(double severity, int width, int depth, double alpha, std::string_view ops, const Fill& fill) {
     Policy policy{severity, width, depth, alpha, parse_op_choices(ops), fill};
     validate(policy);
@@ -229,6 +240,13 @@ std::vector<MutableImageView> views(nb::handle images, Layout layout, const char
     return all;
 }
 
+/// At least so many plans, whose memory serves the next batch.
+std::vector<Plan>& plans_of_this_thread(std::size_t count) {
+    thread_local std::vector<Plan> plans;
+    if (plans.size() < count) plans.resize(count);
+    return plans;
+}
+
 /// Result `i * views.size() + v` is view v of image i: the image itself, or what its index's key for that view gives.
 /// `views` has -1 for a clean one.
 void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch,
@@ -250,8 +268,7 @@ void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::
     }
     Signals signals;
     nb::gil_scoped_release release;
-    thread_local std::vector<Plan> plans;  // whose memory serves the next batch
-    if (plans.size() < results.size()) plans.resize(results.size());
+    std::vector<Plan>& plans = plans_of_this_thread(results.size());
     std::vector<Task> tasks;
     tasks.reserve(results.size());
     for (std::size_t i = 0; i < in.size(); i++) {
@@ -268,6 +285,62 @@ void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::
     std::optional<Threads> own;
     if (threads != 1) options.runner = own.emplace(threads).runner();
     engine.run(tasks, options);
+}
+
+/// A batch that is in one piece, on a GPU or the host, and how it is computed: in the order of `stream`, which is
+/// waited for if any of it is on the host.
+struct WholeBatch {
+    Batch in;
+    MutableBatch out;
+    Options options;
+
+    WholeBatch(const SourceArray& images, Layout in_layout, const ResultArray& results, Layout out_layout,
+               const Normalization& normalization, std::uintptr_t stream)
+        : in(source_batch(images, in_layout, "images")), out(result_batch(results, out_layout, "out")) {
+        if (in.memory != out.memory || images.device_id() != results.device_id()) {
+            throw nb::value_error("out: on another device than images");
+        }
+        options.normalization = normalization;
+        options.queue.stream = reinterpret_cast<void*>(stream);  // NOLINT(performance-no-int-to-ptr)
+    }
+
+    /// `plans` is called without the GIL.
+    template <typename Plans>
+    void run(const Engine& engine, const Plans& plans) const {
+        Signals signals;
+        Options interruptible = options;
+        interruptible.interrupt = signals.interrupt();
+        nb::gil_scoped_release release;
+        engine.run(plans(), in, out, interruptible);
+    }
+};
+
+void run_whole(const Engine& engine, const std::vector<Plan>& plans, const SourceArray& images, Layout in_layout,
+               const ResultArray& out, Layout out_layout, const Normalization& normalization, std::uintptr_t stream) {
+    const WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
+    whole.run(engine, [&] { return std::span<const Plan>(plans); });
+}
+
+/// `batch` for a batch that is in one piece.
+void augment_whole(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch,
+                   const std::vector<std::uint64_t>& indices, const std::vector<int>& view_numbers,
+                   const SourceArray& images, Layout in_layout, const ResultArray& out, Layout out_layout,
+                   const Normalization& normalization, std::uintptr_t stream) {
+    const WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
+    whole.run(engine, [&] {
+        const std::size_t count = indices.size() * view_numbers.size();
+        std::vector<Plan>& plans = plans_of_this_thread(count);
+        Plan* plan = plans.data();
+        for (const std::uint64_t index : indices) {
+            for (const int view : view_numbers) {
+                const Key key{seed, epoch, index, static_cast<std::uint16_t>(std::max(view, 0))};
+                sample(policy, key, whole.in.width, whole.in.height, *plan);
+                if (view < 0) plan->mix = 0;
+                plan++;
+            }
+        }
+        return std::span<const Plan>(plans.data(), count);
+    });
 }
 
 Plan composer_plan(const Policy& policy, int width, int height, const std::vector<double>& weights, double mix,
@@ -317,7 +390,12 @@ NB_MODULE(_core, module) {
     nb::class_<Engine>(module, "Engine")
         .def(nb::init<std::string_view>())
         .def_prop_ro("target", [](const Engine& self) { return std::string(self.target().name); })
-        .def_prop_ro("reason", &Engine::reason);
+        .def_prop_ro("device", device_of)
+        .def_prop_ro("reason", &Engine::reason)
+        .def("__repr__", [](const Engine& self) {
+            return "<halmix.Engine " + device_of(self).value_or(std::string(self.target().name)) + ": " +
+                   self.reason() + ">";
+        });
     nb::class_<Policy>(module, "Policy")
         .def("__init__",
              [](Policy* self, double severity, int width, int depth, double alpha, std::string_view ops,
@@ -357,6 +435,8 @@ NB_MODULE(_core, module) {
     module.def("augment", augment);
     module.def("apply", apply);
     module.def("batch", batch);
+    module.def("run_whole", run_whole);
+    module.def("augment_whole", augment_whole);
     module.def("composer_plan", composer_plan);
     module.def("op_choices", [](std::string_view list) {
         nb::list choices;

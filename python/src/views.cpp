@@ -184,6 +184,49 @@ nb::object capsule(std::unique_ptr<Struct> value, const char* name) {
     return nb::steal(made);
 }
 
+template <typename Array>
+Memory memory_of(const Array& array, const char* name) {
+    switch (array.device_type()) {
+        case nb::device::cpu::value:
+        case nb::device::cuda_host::value:
+            return Memory::host;
+        case nb::device::cuda::value:
+        case nb::device::cuda_managed::value:
+            return Memory::cuda;
+        default:
+            throw nb::value_error((std::string(name) + ": memory of DLPack's device " +
+                                   std::to_string(array.device_type()) + "; allowed are the host and CUDA")
+                                      .c_str());
+    }
+}
+
+template <typename Result, typename Array>
+Result batch_of(const Array& array, Layout layout, const char* name) {
+    auto refuse = [&](const std::string& problem) {
+        throw nb::value_error((std::string(name) + ": " + problem).c_str());
+    };
+    const auto code = static_cast<std::uint8_t>(element_bytes(layout) == 1 ? nb::dlpack::dtype_code::UInt
+                                                                           : nb::dlpack::dtype_code::Float);
+    const nb::dlpack::dtype type = array.dtype();
+    if (type.code != code || type.bits != 8 * element_bytes(layout) || type.lanes != 1) {
+        throw nb::type_error((std::string(name) + ": allowed are elements of " + dtype_of(layout)).c_str());
+    }
+    if (array.ndim() != 4) refuse(std::to_string(array.ndim()) + " dimensions; allowed are 4");
+    std::int64_t tight = 1;
+    bool gaps = false;
+    for (int d = 3; d >= 0; d--) {
+        const auto extent = static_cast<std::int64_t>(array.shape(d));
+        if (extent > std::numeric_limits<int>::max()) refuse("larger than 2^31 - 1");
+        // How far apart the elements of a dimension are that has but one means nothing.
+        gaps = gaps || (extent > 1 && array.stride(d) != tight);
+        tight *= extent;
+    }
+    if (gaps && tight != 0) refuse("images do not lie one after another; allowed are arrays without gaps");
+    const int channel = has_planes(layout) ? 1 : 3, row = has_planes(layout) ? 2 : 1;
+    auto extent = [&](int d) { return static_cast<int>(array.shape(d)); };
+    return {array.data(), extent(0), extent(row + 1), extent(row), extent(channel), memory_of(array, name), layout};
+}
+
 }  // namespace
 
 Held::Held(Held&& other) noexcept : buffer(other.buffer), copy(std::move(other.copy)) { other.buffer.obj = nullptr; }
@@ -250,6 +293,14 @@ Stack stack_view(nb::handle object, Layout layout, const char* name, Use use, He
     const bool copied = buffer_view(object, 1, layout, name, use, held, first);
     const std::size_t image = image_bytes(layout, first.width, first.height, first.channels);
     return {held.buffer.shape[0], copied ? static_cast<std::ptrdiff_t>(image) : held.buffer.strides[0], first};
+}
+
+Batch source_batch(const SourceArray& array, Layout layout, const char* name) {
+    return batch_of<Batch>(array, layout, name);
+}
+
+MutableBatch result_batch(const ResultArray& array, Layout layout, const char* name) {
+    return batch_of<MutableBatch>(array, layout, name);
 }
 
 }  // namespace halmix::python

@@ -2,6 +2,7 @@
 
 #include <Python.h>
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 
 #include <cstdint>
 #include <vector>
@@ -59,5 +60,13 @@ struct Stack {
     MutableImageView first;
 };
 Stack stack_view(nanobind::handle object, Layout layout, const char* name, Use use, Held& held);
+
+/// Arrays as DLPack hands them over, in memory of the host or of a GPU of CUDA.
+using SourceArray = nanobind::ndarray<nanobind::ro>;
+using ResultArray = nanobind::ndarray<>;
+
+/// The batch in an array without gaps, (N, H, W, C), or (N, C, H, W) for layouts with planes. Throws as above.
+Batch source_batch(const SourceArray& array, Layout layout, const char* name);
+MutableBatch result_batch(const ResultArray& array, Layout layout, const char* name);
 
 }  // namespace halmix::python

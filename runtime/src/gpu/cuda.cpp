@@ -20,6 +20,10 @@ namespace {
 constexpr int device_attribute_compute_capability_major = 75, device_attribute_compute_capability_minor = 76,
               device_attribute_reserved_shared_memory_per_block = 111;
 
+/// The default stream by the name it has for itself, CU_STREAM_LEGACY. Where Halide is given none, it copies by
+/// functions that wait until the stream is empty.
+void* default_stream() { return reinterpret_cast<void*>(std::uintptr_t{1}); }  // NOLINT(performance-no-int-to-ptr)
+
 /// What pipelines are compiled for, 7.5.
 constexpr int least_capability = 75;
 
@@ -74,7 +78,7 @@ FoundDevices find() {
         std::array<char, 256> name{};
         library().call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), i);
         if (compute_capability(i) >= least_capability) {
-            devices.found.push_back({name.data(), static_cast<std::uintptr_t>(i)});
+            devices.found.push_back({name.data(), static_cast<std::uintptr_t>(i), i});
         }
     }
     if (devices.found.empty()) {
@@ -84,7 +88,7 @@ FoundDevices find() {
 }
 
 Queue open(const FoundDevice& device, const std::string& name) {
-    Queue queue;  // the default stream
+    Queue queue{.stream = default_stream()};
     const int status = library().call("cuDevicePrimaryCtxRetain", &queue.context, static_cast<int>(device.id));
     if (status == 0) return queue;
     throw Error(Status::target_unavailable, "target " + name + ": " + failure("cuDevicePrimaryCtxRetain", status));

@@ -12,14 +12,16 @@ namespace halmix {
 
 namespace {
 
-/// The number of the device that is asked for, as open_device takes it; too large if there is none.
-std::size_t find_number(const std::vector<FoundDevice>& found, std::string_view which) {
-    if (which.empty()) return 0;
-    std::size_t number = 0;
+/// The device that is asked for, as open_device takes it; the end if there is none.
+auto find_device(const std::vector<FoundDevice>& found, std::string_view which) {
+    int number = 0;
     auto [end, problem] = std::from_chars(which.data(), which.data() + which.size(), number);
-    if (problem == std::errc() && end == which.data() + which.size()) return number;
+    if (problem == std::errc() && end == which.data() + which.size()) {
+        return std::ranges::find(found, number, &FoundDevice::number);
+    }
+    // "" is in every name.
     auto named = [&](const FoundDevice& device) { return device.name.find(which) != std::string::npos; };
-    return std::ranges::find_if(found, named) - found.begin();
+    return std::ranges::find_if(found, named);
 }
 
 [[noreturn]] void refuse(const Driver& driver, std::string_view which, const FoundDevices& devices) {
@@ -34,17 +36,17 @@ std::size_t find_number(const std::vector<FoundDevice>& found, std::string_view 
 
 const Device& open_device(DeviceApi api, std::string_view which) {
     static std::mutex mutex;
-    static auto& opened = *new std::map<std::pair<DeviceApi, std::size_t>, Device>;
+    static auto& opened = *new std::map<std::pair<DeviceApi, int>, Device>;
     std::scoped_lock lock(mutex);
     const Driver& driver = halmix::driver(api);
     const FoundDevices devices = driver.find();
-    const std::size_t number = find_number(devices.found, which);
-    if (number >= devices.found.size()) refuse(driver, which, devices);
-    auto device = opened.find({api, number});
+    const auto found = find_device(devices.found, which);
+    if (found == devices.found.end()) refuse(driver, which, devices);
+    auto device = opened.find({api, found->number});
     if (device == opened.end()) {
-        const FoundDevice& found = devices.found[number];
-        const std::string name = std::string(driver.name) + ":" + std::to_string(number) + " (" + found.name + ")";
-        device = opened.insert({{api, number}, {driver, name, driver.open(found, name)}}).first;
+        const std::string name =
+            std::string(driver.name) + ":" + std::to_string(found->number) + " (" + found->name + ")";
+        device = opened.insert({{api, found->number}, {driver, name, driver.open(*found, name)}}).first;
     }
     return device->second;
 }

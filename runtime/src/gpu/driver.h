@@ -18,6 +18,7 @@ namespace halmix {
 struct FoundDevice {
     std::string name;   ///< as the driver calls it
     std::uintptr_t id;  ///< the driver's: CUDA's number of it, OpenCL's cl_device_id
+    int number;         ///< people's, from 0; that of CUDA counts devices too old as well
 };
 
 struct FoundDevices {

@@ -144,7 +144,7 @@ FoundDevices find() {
             if (!has_doubles(device)) continue;
             devices.found.push_back({text("clGetPlatformInfo", platform, platform_name) + ": " +
                                          text("clGetDeviceInfo", device, device_name),
-                                     reinterpret_cast<std::uintptr_t>(device)});
+                                     reinterpret_cast<std::uintptr_t>(device), static_cast<int>(devices.found.size())});
         }
     }
     if (devices.found.empty()) {
