@@ -62,7 +62,7 @@ def pillow_source(image):
     width, height = image.size
     if width < 1 or height < 1:
         raise ValueError(f"image: {width}x{height}; allowed are images of one pixel at least")
-    if _shows_memory():
+    if _shows_memory() and (_shows_borrowed_memory() or _owns_memory(image)):
         try:
             return (image.__arrow_c_array__()[1], width, height, channels)
         except ValueError:
@@ -76,6 +76,18 @@ def _shows_memory():
     """Whether this Pillow hands out its memory, rightly: since 11.2.1, and up to 12.3 for rows without padding only."""
     pillow = sys.modules["PIL.Image"]
     return hasattr(pillow, "fromarrow") and pillow.core.get_alignment() == 1
+
+
+@functools.cache
+def _shows_borrowed_memory():
+    """Whether this Pillow hands out memory that is not its own: before 13 that was a read of address 0."""
+    return int(sys.modules["PIL.Image"].core.PILLOW_VERSION.split(".")[0]) >= 13
+
+
+def _owns_memory(image):
+    """Whether Pillow has allocated it; it may be an array's, a mapped file's, or our own, which are read-only."""
+    image.load()
+    return not image.readonly
 
 
 def _compute_pillow(image, call):

@@ -1,5 +1,7 @@
 """Composer's function: the bytes and the state of NumPy's generator, against the wheel's own code."""
 
+import types
+
 import numpy as np
 import pytest
 import recorder
@@ -92,3 +94,150 @@ def test_weights_that_are_no_numbers_are_an_error(photo):
     with pytest.raises(ValueError, match="alpha"):
         for _ in range(2000):
             halmix.augmix_image(photo, alpha=1e-5)
+
+
+def images_of(kind, dtype):
+    """What Composer's own tests of its augmentations hand to them: an image or a batch, of each type."""
+    torch = pytest.importorskip("torch")
+    levels = np.random.default_rng(2).integers(0, 256, (4, 3, 6, 5), dtype=np.uint8)
+    if kind == "pillow":
+        return Image.fromarray(np.ascontiguousarray(levels[0].transpose(1, 2, 0)))
+    images = torch.from_numpy(levels if kind == "batch" else levels[0])
+    return images if dtype == "uint8" else images.to(getattr(torch, dtype)).div(255)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("kind", ["pillow", "tensor", "batch"])
+@pytest.mark.parametrize("augment", [halmix.augmix_image, halmix.AugmentAndMixTransform(), halmix.AugMix()])
+def test_types_and_shapes_stay(kind, dtype, augment):
+    images = images_of(kind, dtype)
+    result = augment(images)
+    assert type(result) is type(images)
+    assert np.asarray(result).shape == np.asarray(images).shape
+
+
+@pytest.fixture
+def composer():
+    """halmix.composer, where all that Composer takes is installed: see python/requirements-composer-trainer.txt."""
+    return pytest.importorskip("halmix.composer")
+
+
+def photos(*transforms):
+    """A data set of torchvision's, with no transform, one, or several in a Compose."""
+    from torchvision.datasets import FakeData
+    from torchvision.transforms import Compose
+
+    transform = Compose(list(transforms)) if len(transforms) > 1 else transforms[0] if transforms else None
+    return FakeData(size=16, image_size=(3, 8, 8), num_classes=4, transform=transform)
+
+
+def trainer(algorithm, dataset, **arguments):
+    """Composer's, of a linear model that always begins with the same weights."""
+    import torch
+    from composer import Trainer
+    from composer.models import ComposerClassifier
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 4))
+    return Trainer(
+        model=ComposerClassifier(model, num_classes=4),
+        optimizers=torch.optim.SGD(model.parameters(), lr=0.01),
+        train_dataloader=torch.utils.data.DataLoader(dataset, batch_size=4, shuffle=True),
+        algorithms=[algorithm],
+        device="cpu",
+        seed=1,
+        progress_bar=False,
+        **arguments,
+    )
+
+
+def weights(of_trainer):
+    return [weight.detach().numpy().copy() for weight in of_trainer.state.model.parameters()]
+
+
+def names(dataset):
+    return [type(transform).__name__ for transform in getattr(dataset.transform, "transforms", [dataset.transform])]
+
+
+def test_training_twice_inserts_it_once(composer):
+    from torchvision.transforms import RandomCrop, ToTensor
+
+    dataset = photos(RandomCrop(8), ToTensor())
+    training = trainer(composer.AugMix(severity=5), dataset, max_duration="2ep")
+    training.fit()
+    after_two = weights(training)
+    training.fit(duration="1ba")
+    assert names(dataset) == ["RandomCrop", "AugmentAndMixTransform", "ToTensor"]
+    assert training.state.timestamp.batch == 9
+    assert not all(map(np.array_equal, weights(training), after_two))
+
+
+def test_training_is_composers(composer):
+    """Same seed, same weights: the same images were learnt from."""
+    from composer.algorithms import AugMix as Composers
+    from torchvision.transforms import ToTensor
+
+    arguments = {"severity": 7, "depth": 2, "width": 4, "alpha": 0.5, "augmentation_set": "original"}
+    learnt = []
+    for algorithm in composer.AugMix(**arguments), Composers(**arguments), composer.AugMix():
+        training = trainer(algorithm, photos(ToTensor()), max_duration="2ep")
+        training.fit()
+        learnt.append(weights(training))
+    assert all(map(np.array_equal, learnt[0], learnt[1]))
+    assert not all(map(np.array_equal, learnt[0], learnt[2]))
+
+
+def test_training_goes_on_from_a_checkpoint(composer, tmp_path):
+    from torchvision.transforms import ToTensor
+
+    def run(folder, **arguments):
+        training = trainer(
+            composer.AugMix(), photos(ToTensor()), max_duration="2ep", save_folder=str(tmp_path / folder),
+            save_filename="ep{epoch}.pt", save_interval="1ep", **arguments,
+        )  # fmt: skip
+        training.fit()
+        return weights(training)
+
+    whole = run("whole")
+    rest = run("rest", load_path=str(tmp_path / "whole" / "ep1.pt"))
+    assert all(map(np.array_equal, whole, rest))
+
+
+def test_where_it_is_inserted(composer):
+    import torch
+    from composer.core import Event
+    from torchvision.transforms import CenterCrop, ToTensor
+
+    ours = "AugmentAndMixTransform"
+    algorithm = composer.AugMix()
+    for transforms, expected in [
+        ((), [ours]),
+        ((ToTensor(),), [ours, "ToTensor"]),
+        ((CenterCrop(4),), ["CenterCrop", ours]),
+        ((CenterCrop(4), CenterCrop(3)), ["CenterCrop", "CenterCrop", ours]),
+        ((CenterCrop(4), ToTensor()), ["CenterCrop", ours, "ToTensor"]),
+    ]:
+        dataset = photos(*transforms)
+        state = types.SimpleNamespace(dataloader=torch.utils.data.DataLoader(dataset))
+        assert not algorithm.match(Event.BATCH_START, state)
+        assert algorithm.match(Event.FIT_START, state)
+        algorithm.apply(Event.FIT_START, state, None)
+        assert names(dataset) == expected
+        assert not algorithm.match(Event.FIT_START, state)
+
+
+def test_what_the_algorithm_does_not_take(composer):
+    import torch
+    from composer.core import Event
+
+    algorithm = composer.AugMix()
+    with pytest.raises(TypeError, match="list; needs a torch DataLoader"):
+        algorithm.match(Event.FIT_START, types.SimpleNamespace(dataloader=[]))
+    state = types.SimpleNamespace(dataloader=torch.utils.data.DataLoader([1]))
+    with pytest.raises(TypeError, match="list; needs a torchvision VisionDataset"):
+        algorithm.match(Event.FIT_START, state) and algorithm.apply(Event.FIT_START, state, None)
+    for arguments, error in [({"severity": -1}, ValueError), ({"width": 0}, ValueError)]:
+        with pytest.raises(error):
+            composer.AugMix(**arguments)
+    with pytest.raises(KeyError):
+        composer.AugMix(augmentation_set="none")

@@ -6,6 +6,7 @@ from conftest import make_image
 from PIL import Image
 
 import halmix
+from halmix import _images
 
 SHAPES = [(1, 1), (1, 7), (7, 1), (3, 2), (21, 37), (64, 64)]
 
@@ -36,6 +37,20 @@ def test_results_of_pillow_may_be_changed(photo):
     result.paste((9, 9, 9), (0, 0, 5, 5))
     del copy
     assert result.resize((5, 5)).size == (5, 5)
+
+
+def test_memory_that_pillow_only_borrows_is_copied_before_pillow_13(rng, tmp_path, monkeypatch):
+    """Pillow 11.2.1 to 12.3 end the process when asked for the memory of such an image."""
+    gray = make_image(rng, 64, 48, 1)
+    of_array = Image.fromarray(gray)
+    of_array.save(tmp_path / "gray.pgm")
+    of_file, own = Image.open(tmp_path / "gray.pgm"), of_array.copy()
+    ours = halmix.apply(own, [("posterize", 8)])
+    monkeypatch.setattr(_images, "_shows_borrowed_memory", lambda: False)
+    for image in of_array, of_file, ours:
+        assert np.array_equal(_images.pillow_source(image), gray)
+        assert np.array_equal(np.asarray(halmix.apply(image, [("posterize", 8)])), gray)
+    assert type(_images.pillow_source(own)) is tuple or not _images._shows_memory()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,6 +1,8 @@
 """What the documentation shows works as it stands there: the program, how to link it, the command lines."""
 
+import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -9,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -77,17 +80,49 @@ def test_program_in_c(environment, tmp_path):
         assert result.size == Image.open(tmp_path / "photo.ppm").size
 
 
+#: Pages with Python programs, and how many.
+PYTHON_PAGES = {"README.md": 1, "docs/python.md": 5, "docs/recipes.md": 11}
+
+
+def python_programs(page):
+    """The programs of a page, named by the heading above them."""
+    heading = ""
+    text = (ROOT / page).read_text()
+    for found, program in re.findall(r"^##+ ([^\n]*)$|^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if program:
+            yield pytest.param(program, id=f"{page}: {heading}")
+        heading = found or heading
+
+
+def lacks_packages(program):
+    """Whether some of the packages that such programs are tested with is not installed, or in another version."""
+    name = "composer-trainer" if "halmix.composer" in program else "extras"
+    pins = re.findall(r"^([\w-]+)[^=\n]*==(\S+)", (ROOT / f"python/requirements-{name}.txt").read_text(), re.MULTILINE)
+    versions = {package.name: package.version for package in importlib.metadata.distributions()}
+    return any(versions.get(package) != version for package, version in pins)
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES)
+def test_python_programs_are_found(page):
+    assert len(list(python_programs(page))) == PYTHON_PAGES[page]
+
+
 @pytest.mark.skipif(not os.environ.get("HALMIX_PYTHON"), reason="this build has no Python module")
-@pytest.mark.parametrize("page,blocks_there", [("README.md", 1), ("docs/python.md", 5)])
-def test_python(page, blocks_there, tmp_path):
-    (tmp_path / "data").symlink_to(ROOT / "data")
-    programs = blocks(page, "python")
-    assert len(programs) == blocks_there
-    for program in programs:
-        if "halmix.torch" in program and importlib.util.find_spec("torch") is None:
-            continue
-        environment = {**os.environ, "PYTHONPATH": os.environ["HALMIX_PYTHON"]}
-        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+@pytest.mark.parametrize("program", [*itertools.chain(*map(python_programs, PYTHON_PAGES))])
+def test_python(program):
+    # What frameworks leave in HOME and TMPDIR goes with the folder. Its name is short, as Ray's sockets lie in it.
+    with tempfile.TemporaryDirectory(prefix="halmix", ignore_cleanup_errors=True) as folder:
+        pathlib.Path(folder, "data").symlink_to(ROOT / "data")
+        pathlib.Path(folder, "program.py").write_text(program)  # a file, as processes that are spawned import it
+        environment = {**os.environ, "PYTHONPATH": os.environ["HALMIX_PYTHON"], "HOME": folder, "TMPDIR": folder}
+        ran = subprocess.run(
+            [sys.executable, "program.py"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=300,
+            check=False,
+        )  # fmt: skip
+    missing = re.search(r"^ModuleNotFoundError: No module named '(\w+)", ran.stderr, re.MULTILINE)
+    if missing and importlib.util.find_spec(missing[1]) is None and lacks_packages(program):
+        pytest.skip(f"{missing[1]} is not installed")
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/command.md", "docs/targets.md"])
