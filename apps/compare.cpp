@@ -313,7 +313,7 @@ void add_compare(CLI::App& app, int& exit_code) {
         "  speed    AugMix images per second, for each size and batch; of a GPU also without the transfers, and the\n"
         "           kernels it launches and the time of each phase\n"
         "  energy   Joules per image, where the driver tells\n"
-        "and for each GPU the smallest batch for which it is quicker than the best of the CPU's targets.\n"
+        "and for each GPU the smallest batch from which on it is quicker than the best of the CPU's targets.\n"
         "Examples:\n"
         "  halmix compare --sizes 32x32 --batches 1 32 --plot comparison.png\n"
         "  halmix compare --sizes 64x48 --batches 8 --format f16 --severity 5 --json comparison.json\n");

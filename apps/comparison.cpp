@@ -318,7 +318,11 @@ class Comparer {
                 const double best = best_of_processor(size, speed.batch);
                 if (best == 0) return;  // no CPU's target is compared
                 const auto note = [&](std::optional<int>& first, double images_per_second) {
-                    if (!first && images_per_second > best) first = speed.batch;
+                    if (images_per_second <= best) {
+                        first.reset();
+                    } else if (!first) {
+                        first = speed.batch;
+                    }
                 };
                 note(overtaking.from_host, speed.images_per_second);
                 note(overtaking.on_device, *speed.images_per_second_on_device());

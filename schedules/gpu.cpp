@@ -88,7 +88,7 @@ void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarO
         .split(y, rows, one, parameters["gpu_rows"], TailStrategy::GuardWithIf)
         .gpu_tile(x, rows, thread, y_thread, parameters["gpu_tile_width"], parameters["gpu_tile_height"],
                   TailStrategy::GuardWithIf)
-        .reorder(c, one, thread)
+        .reorder(c, one, thread, y_thread)
         .unroll(one)
         .gpu_blocks(item);
 }

@@ -190,19 +190,17 @@ const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor proc
 }
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
-void choose_steps(Program& program, int channels, Processor processor) {
+void choose_steps(Program& program, int channels) {
     int count = static_cast<int>(program.kinds.size());
-    // On a GPU it depends on the whole batch whether a longer one pays.
-    const int longest = processor == Processor::cpu ? longest_sequence : 1;
     std::array<int, max_depth + 1> fewest{};  // for the stages from i to the end
     std::array<const PipelineRow*, max_depth> choice{};
     std::array<int, max_depth> next{};
     for (int i = count - 1; i >= 0; i--) {
         fewest[i] = max_depth + 1;
         Sequence sequence = 0;
-        for (int end = i + 1; end <= std::min(count, i + longest); end++) {
+        for (int end = i + 1; end <= std::min(count, i + longest_sequence); end++) {
             sequence = append(sequence, program.kinds[end - 1]);
-            const PipelineRow* pipeline = find_pipeline(sequence, channels, processor);
+            const PipelineRow* pipeline = find_pipeline(sequence, channels, Processor::cpu);
             if (pipeline != nullptr && fewest[end] + 1 <= fewest[i]) {
                 fewest[i] = fewest[end] + 1;
                 choice[i] = pipeline;
@@ -233,9 +231,13 @@ void lower(std::span<const OpCall> ops, int width, int height, int channels, Pro
     program.tables.clear();
     program.steps.clear();
     for (const OpCall& call : ops) add_op(program, call, width, height, channels, processor);
-    // A copy, where copies are pipelines: a shift by nothing.
-    if (program.kinds.empty() && processor == Processor::gpu) add_stage(program, Kind::shift, {});
-    choose_steps(program, channels, processor);
+    if (processor == Processor::cpu) return choose_steps(program, channels);
+    // A copy is a pipeline as well: a shift by nothing.
+    if (program.kinds.empty()) add_stage(program, Kind::shift, {});
+    // It depends on the whole batch whether longer ones pay.
+    for (int i = 0; i < std::ssize(program.kinds); i++) {
+        program.steps.push_back({find_pipeline(append(0, program.kinds[i]), channels, processor), i});
+    }
 }
 
 }  // namespace halmix
