@@ -12,8 +12,8 @@ constexpr int levels = 256;
 
 constexpr int warp = 32;  // threads that load side by side
 
-/// Has a block's threads share the pixels of an image, side by side along rows and each with a few rows at a time, whose
-/// loads are under way together. Returns the variable of threads.
+/// Has a block's threads share the pixels of an image, side by side along rows and each with a few rows at a time,
+/// whose loads are under way together. Returns the variable of threads.
 RVar share_pixels(Stage update, const std::vector<RVar>& pixel, int threads, int rows) {
     RVar column("column"), row("row"), x_thread("x_thread"), y_thread("y_thread"), some("some"), one("one"),
         thread("thread");

@@ -28,9 +28,7 @@ bool tile_fits_block(int, const LimitContext& context) {
     return context.schedule["gpu_tile_width"] * context.schedule["gpu_tile_height"] <= context.block;
 }
 
-int threads_of_block(const Halide::Target& target) {
-    return target.has_feature(Halide::Target::OpenCL) ? 256 : 1024;
-}
+int threads_of_block(const Halide::Target& target) { return target.has_feature(Halide::Target::OpenCL) ? 256 : 1024; }
 
 ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target) const {
     std::array<int, parameter_count> values;

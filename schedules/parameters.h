@@ -179,7 +179,7 @@ inline constexpr ScheduleParameter schedule_table[] = {
      {{a_vector, {at_most<4>, "at most 4, all of them"}}}},
     {"gpu_rows",
      "images and reductions on GPUs",
-     4,
+     2,
      "rows of which a thread takes a pixel each, so that it waits for all of them at once",
      {{{at_most<16>, "at most 16: each takes registers and code of its own"}}}},
 };

@@ -8,6 +8,8 @@
 
 typedef uintptr_t Address;
 
+enum { RESERVED = 1024, MOST_THREADS = 1024 };
+
 static int say(const char *what, const void *stream) {
     printf("%s %p\n", what, stream);
     fflush(stdout);
@@ -19,7 +21,8 @@ int cuDeviceGetCount(int *count) { return *count = 2, 0; }  // the first of them
 int cuDeviceGet(int *device, int number) { return *device = number, 0; }
 int cuDeviceGetName(char *name, int size, int device) { return (void)device, snprintf(name, size, "No GPU") < 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
-    return *value = attribute != 75 ? 0 : device == 0 ? 6 : 9, 0;
+    // Compute capability; bytes of a block's shared memory that are the system's.
+    return *value = attribute == 75 ? (device == 0 ? 6 : 9) : attribute == 111 ? RESERVED : 0, 0;
 }
 int cuDeviceTotalMem_v2(size_t *size, int device) { return (void)device, *size = 1 << 30, 0; }
 int cuDevicePrimaryCtxRetain(void **context, int device) { return (void)device, *context = (void *)context, 0; }
@@ -55,7 +58,14 @@ int cuMemcpy3D_v2(const void *copy) { return (void)copy, 1; }
 
 int cuModuleLoadData(void **module, const void *image) { return (void)image, *module = (void *)module, 0; }
 int cuModuleLoadDataEx(void **module, const void *image, unsigned options, void *names, void *values) {
-    return (void)options, (void)names, (void)values, cuModuleLoadData(module, image);
+    (void)options, (void)names, (void)values;
+    char moved[16];
+    snprintf(moved, sizeof moved, "+%d]", RESERVED);
+    for (const char *at = image; (at = strstr(at, ".shared.")) != NULL; at++) {
+        const char *end = strchr(at, ']');
+        if (end == NULL || strncmp(end + 1 - strlen(moved), moved, strlen(moved)) != 0) return 1;
+    }
+    return cuModuleLoadData(module, image);
 }
 int cuModuleUnload(void *module) { return (void)module, 0; }
 int cuModuleGetFunction(void **function, void *module, const char *name) { return (void)name, *function = module, 0; }
@@ -64,6 +74,7 @@ int cuPointerGetAttribute(void *data, int attribute, Address address) {
 }
 int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned i, unsigned j, unsigned k,
                    unsigned shared, void *stream, void **arguments, void **extra) {
-    (void)function, (void)x, (void)y, (void)z, (void)i, (void)j, (void)k, (void)shared, (void)arguments, (void)extra;
+    (void)function, (void)x, (void)y, (void)z, (void)arguments, (void)extra;
+    if (i * j * k > MOST_THREADS || (shared != 0 && shared <= RESERVED)) return 1;
     return say("launch", stream);
 }

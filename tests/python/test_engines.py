@@ -179,6 +179,20 @@ def test_a_batch_is_queued_in_its_stream(tmp_path, stream, name):
     assert sum(line.startswith("copy") for line in lines) == 1, "parameters, not images"
 
 
+def queue_every_op():
+    """An image for each op, as `queue_on` has it."""
+    ops = [(op["name"], *(op["range"] or ())[:1]) for op in halmix.ops()]
+    plans = [halmix.Plan(30, 20, 1, [(1, [op])]) for op in ops]
+    images = np.zeros((len(plans), 3, 20, 30), np.uint8)
+    arrays = on_gpu(images, number=1), CHW, on_gpu(images.copy(), number=1), CHW
+    _core.run_whole(halmix.Engine("cuda:1"), plans, *arrays, _cuda.LEVELS, 0)
+
+
+def test_what_is_launched_fits_a_device(tmp_path):
+    """The driver takes no more threads than a block has, and no address in shared memory that is the system's."""
+    assert sum(line.startswith("launch") for line in tell(tmp_path, "test_engines.queue_every_op()")) >= 13
+
+
 def test_numbers_are_cudas(tmp_path):
     """Also where a GPU before is too old."""
     assert tell(tmp_path, "print(halmix.Engine('cuda:1').device, halmix.Engine('cuda').device)") == [
