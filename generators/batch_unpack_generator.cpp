@@ -21,7 +21,7 @@ class BatchUnpackGenerator : public Generator<BatchUnpackGenerator> {
     void schedule() {
         set_packed(dst, channels);
         set_packed(src, layout, channels, dst.dim(1).extent(), dst.dim(2).extent());
-        by_pixels(Func(dst), c, x, y, n, Var("thread"), schedule_params.values(get_target()));
+        by_pixels(Func(dst), c, x, y, n, schedule_params.values(get_target()));
     }
 
  private:

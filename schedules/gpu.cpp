@@ -80,22 +80,21 @@ bool by_pixel(const ChainStage& stage) {
 
 }  // namespace
 
-void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item, const Var& thread,
+void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item,
                const ScheduleParameters& parameters) {
-    Var rows("rows"), y_thread("y_thread"), one("one");
+    Var rows("rows"), x_thread("x_thread"), y_thread("y_thread"), one("one");
     image.reorder(c, x, y, item)
         .unroll(c)
         .split(y, rows, one, parameters["gpu_rows"], TailStrategy::GuardWithIf)
-        .gpu_tile(x, rows, thread, y_thread, parameters["gpu_tile_width"], parameters["gpu_tile_height"],
+        .gpu_tile(x, rows, x_thread, y_thread, parameters["gpu_tile_width"], parameters["gpu_tile_height"],
                   TailStrategy::GuardWithIf)
-        .reorder(c, one, thread, y_thread)
+        .reorder(c, one, x_thread, y_thread)  // side by side along rows
         .unroll(one)
         .gpu_blocks(item);
 }
 
 void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels,
                   const ScheduleParameters& parameters, const Target& target) {
-    Var thread("thread");
     for (std::size_t i = 0; i < stages.size(); i++) {
         const ChainStage& stage = stages[i];
         if (of_whole_image(stage)) whole_image(stage.op.support, parameters, target);
@@ -106,12 +105,12 @@ void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& i
         if (last || by_pixel(stage) || (by_pixel(stages[i + 1]) && !of_whole_image(stages[i + 1]))) continue;
         std::vector<Var> at = image.args();
         image.compute_root().bound(at[0], 0, channels);
-        by_pixels(image, at[0], at[1], at[2], at[3], thread, parameters);
+        by_pixels(image, at[0], at[1], at[2], at[3], parameters);
     }
     std::vector<Var> at = dst.args();
-    by_pixels(dst, at[0], at[1], at[2], at[3], thread, parameters);
+    by_pixels(dst, at[0], at[1], at[2], at[3], parameters);
     // No two items have one place.
-    by_pixels(dst.update().allow_race_conditions(), at[0], at[1], at[2], item, thread, parameters);
+    by_pixels(dst.update().allow_race_conditions(), at[0], at[1], at[2], item, parameters);
 }
 
 }  // namespace halmix

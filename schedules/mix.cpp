@@ -23,9 +23,8 @@ void schedule_mix(Func dst, Func combination, const RDom& k, const Target& targe
 }
 
 void schedule_batch_mix(Func dst, Func combination, const RDom& k, const ScheduleParameters& parameters) {
-    Var thread("thread");
     std::vector<Var> at = dst.args();
-    by_pixels(dst, at[0], at[1], at[2], at[3], thread, parameters);
+    by_pixels(dst, at[0], at[1], at[2], at[3], parameters);
     combination.compute_at(dst, at[0]);
     // A kernel of its own, without loops.
     const Expr usual = k.x.extent() == usual_chains;

@@ -9,7 +9,7 @@ namespace halmix {
 void schedule_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom& k, const Halide::Target& target,
                   const ScheduleParameters& parameters);
 
-/// Schedules mixtures (channel, x, y, item) for a GPU: a pixel for each thread.
+/// Schedules mixtures (channel, x, y, item) for a GPU.
 void schedule_batch_mix(Halide::Func dst, Halide::Func combination, const Halide::RDom& k,
                         const ScheduleParameters& parameters);
 

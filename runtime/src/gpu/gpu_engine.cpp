@@ -181,7 +181,8 @@ std::unique_ptr<GpuWorkspace> GpuEngine::take_workspace(const Queue& queue) {
 
 void GpuEngine::give_back(std::unique_ptr<GpuWorkspace> workspace, const Queue& queue) {
     std::scoped_lock lock(mutex_);
-    idle_.emplace(queue.stream, std::move(workspace));
+    // Taken first next time: its memory has grown to what is asked for now.
+    idle_.emplace_hint(idle_.lower_bound(queue.stream), queue.stream, std::move(workspace));
 }
 
 BatchReport GpuEngine::run(std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
