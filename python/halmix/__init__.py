@@ -12,6 +12,7 @@ an image is theirs.
 
 from ._composer import AugmentAndMixTransform, augmentation_sets, augmix_image
 from ._core import Engine, Plan, __version__
+from ._figure import figure
 from ._functional import apply, augmix_batch, ops, run, sample, targets
 from ._transform import AugMix
 
@@ -24,6 +25,7 @@ __all__ = [
     "augmentation_sets",
     "augmix_batch",
     "augmix_image",
+    "figure",
     "ops",
     "run",
     "sample",

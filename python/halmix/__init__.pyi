@@ -113,6 +113,7 @@ def sample(
 ) -> Plan: ...
 def run(plan: Plan, image: Image, *, engine: Engine | None = None) -> Image: ...
 def apply(image: Image, ops: Sequence[OpCall], *, fill: Fill = 0, engine: Engine | None = None) -> Image: ...
+def figure(image: Any, plan: Plan) -> Any: ...
 def augmix_batch(
     images: Any,
     *,
@@ -126,6 +127,7 @@ def augmix_batch(
     mean: float | Sequence[float] = (0, 0, 0),
     std: float | Sequence[float] = (1, 1, 1),
     threads: int = 1,
+    progress: bool = False,
     engine: Engine | None = None,
     severity: float = 3,
     width: int = 3,

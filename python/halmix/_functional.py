@@ -1,6 +1,7 @@
 """Pure functions: plans, single images, batches."""
 
 import functools
+import os
 import sys
 from collections.abc import Sequence
 
@@ -67,7 +68,7 @@ def apply(image, ops, *, fill=0, engine=None):
 
 def augmix_batch(
     images, *, seed, epoch=0, indices=None, views=("aug",), out=None, dtype="uint8", layout=None,
-    mean=(0, 0, 0), std=(1, 1, 1), threads=1, engine=None,
+    mean=(0, 0, 0), std=(1, 1, 1), threads=1, progress=False, engine=None,
     severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0,
 ):  # fmt: skip
     """AugMix for a batch, normalised in the same pass: a function of (seed, epoch, index, view) and the pixels.
@@ -85,6 +86,8 @@ def augmix_batch(
         layout: ``"HWC"`` or ``"CHW"``; None is HWC for uint8, CHW for floats, which have no other.
         mean, std: a number for each channel.
         threads: how many compute on a CPU, the calling one among them; 0 is one for each processor that may be used.
+        progress: whether tqdm shows a bar of the images that are done; the batch is then computed in slices. Not for a
+            tensor on a GPU, where a batch is only queued.
         engine: the `Engine` that computes; None is the one that ``HALMIX_TARGET`` names, or the processor's best, and
             for a tensor on a GPU that GPU's.
         severity, width, depth, alpha, augmentation_set, fill: as in `AugMix`.
@@ -118,7 +121,10 @@ def augmix_batch(
     draws = policy, in_range("seed", seed, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1), indices, numbers
     made_floats = normalization(mean, std)
     threads = in_range("threads", threads, 0, 1024)
+    bar = _progress_bar() if progress else None
     if is_cuda(images):
+        if progress:
+            raise ValueError(f"progress: True for images on {images.device}; allowed are images on the CPU")
         results = _cuda_results(out, sources.device, shape, dtype)
         if shapes:
             flat = results.flatten(0, 1) if len(views) > 1 else results
@@ -138,9 +144,37 @@ def augmix_batch(
         flat = flat.reshape(len(shapes), *flat.shape[2:])
         if not np.shares_memory(flat, results):
             raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
-    if shapes:
-        _core.batch(chosen(engine), *draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads)
+    rest = LAYOUTS[dtype, layout], made_floats, threads
+    if bar is not None and shapes:
+        _slices(bar, chosen(engine), draws, sources, source_layout, flat, rest)
+    elif shapes:
+        _core.batch(chosen(engine), *draws, sources, source_layout, flat, *rest)
     return results
+
+
+def _progress_bar():
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ImportError("progress: True needs tqdm, which is not installed: pip install tqdm") from None
+    return tqdm
+
+
+def _slices(bar, engine, draws, sources, source_layout, flat, rest):
+    """A batch in slices, each with work enough for all threads, and a bar of them."""
+    *key, indices, numbers = draws
+    count, views, threads = len(indices), len(numbers), rest[-1]
+    size = max(64, 8 * (threads or len(os.sched_getaffinity(0))))
+    if not hasattr(flat, "__len__") or len(flat) != count * views:
+        size = count  # the library says what is wrong
+    with bar(total=count, unit="image") as shown:
+        for i in range(0, count, size):
+            end = min(i + size, count)
+            _core.batch(
+                engine, *key, indices[i:end], numbers, sources[i:end], source_layout,
+                flat if size >= count else flat[i * views : end * views], *rest,
+            )  # fmt: skip
+            shown.update(end - i)
 
 
 def _cuda_results(out, device, shape, dtype):
