@@ -144,11 +144,10 @@ def augmix_batch(
         flat = flat.reshape(len(shapes), *flat.shape[2:])
         if not np.shares_memory(flat, results):
             raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
-    rest = LAYOUTS[dtype, layout], made_floats, threads
     if bar is not None and shapes:
-        _slices(bar, chosen(engine), draws, sources, source_layout, flat, rest)
+        _slices(bar, chosen(engine), draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads)
     elif shapes:
-        _core.batch(chosen(engine), *draws, sources, source_layout, flat, *rest)
+        _core.batch(chosen(engine), *draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads)
     return results
 
 
@@ -160,10 +159,10 @@ def _progress_bar():
     return tqdm
 
 
-def _slices(bar, engine, draws, sources, source_layout, flat, rest):
+def _slices(bar, engine, draws, sources, source_layout, flat, layout, made_floats, threads):
     """A batch in slices, each with work enough for all threads, and a bar of them."""
     *key, indices, numbers = draws
-    count, views, threads = len(indices), len(numbers), rest[-1]
+    count, views = len(indices), len(numbers)
     size = max(64, 8 * (threads or len(os.sched_getaffinity(0))))
     if not hasattr(flat, "__len__") or len(flat) != count * views:
         size = count  # the library says what is wrong
@@ -172,7 +171,7 @@ def _slices(bar, engine, draws, sources, source_layout, flat, rest):
             end = min(i + size, count)
             _core.batch(
                 engine, *key, indices[i:end], numbers, sources[i:end], source_layout,
-                flat if size >= count else flat[i * views : end * views], *rest,
+                flat if size >= count else flat[i * views : end * views], layout, made_floats, threads,
             )  # fmt: skip
             shown.update(end - i)
 
