@@ -14,9 +14,14 @@ constexpr int warp = 32;  // threads that load side by side
 
 /// Has a block's threads share the pixels of an image, side by side along rows and each with a few rows at a time,
 /// whose loads are under way together. Returns the variable of threads.
-RVar share_pixels(Stage update, const std::vector<RVar>& pixel, int threads, int rows) {
+RVar share_pixels(Stage update, const std::vector<RVar>& pixel, int threads, int rows, const Target& target) {
     RVar column("column"), row("row"), x_thread("x_thread"), y_thread("y_thread"), some("some"), one("one"),
         thread("thread");
+    if (target.has_feature(Target::OpenCL)) {
+        // Pixels one after another: where some threads have no row at all, PoCL 3.1 reads beyond the image.
+        update.fuse(pixel[0], pixel[1], one).split(one, some, thread, threads, TailStrategy::GuardWithIf);
+        return thread;
+    }
     update.split(pixel[0], column, x_thread, warp, TailStrategy::GuardWithIf)
         .split(pixel[1], row, y_thread, threads / warp, TailStrategy::GuardWithIf)
         .split(row, some, one, rows, TailStrategy::GuardWithIf)
@@ -51,7 +56,7 @@ void whole_image(const std::vector<Support>& supports, const ScheduleParameters&
             for (int scan = 0; scan < f.num_update_definitions(); scan++) f.update(scan).unscheduled();
             continue;
         }
-        RVar thread = share_pixels(f.update(), f.rvars(0), threads, parameters["gpu_rows"]);
+        RVar thread = share_pixels(f.update(), f.rvars(0), threads, parameters["gpu_rows"], target);
         if (support.role == Role::histogram) {
             f.update().atomic().gpu_threads(thread);
             continue;
