@@ -3,7 +3,7 @@
 Needs torch with CUDA and an installed halmix, nothing else: python3 -m pytest tests/python/test_cuda.py
 """
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -127,23 +127,20 @@ def test_several_batches_under_way():
 def test_threads(engines):
     images = make_images(16, 48, 32)
     expected = [on_cpu(images, seed=seed) for seed in range(12)]
-    wrong = []
 
-    def work():
+    def wrong(_):
         engine = halmix.Engine("cuda:0") if engines == "own" else None
         source = images.to("cuda:0")
         with torch.cuda.stream(torch.cuda.Stream("cuda:0")):
             torch.cuda.current_stream().wait_stream(torch.cuda.default_stream())
-            for seed, result in enumerate(expected):
-                if not equal(halmix.augmix_batch(source, seed=seed, engine=engine), result):
-                    wrong.append(seed)
+            return [
+                seed
+                for seed, result in enumerate(expected)
+                if not equal(halmix.augmix_batch(source, seed=seed, engine=engine), result)
+            ]
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(3) as pool:
+        assert not sum(pool.map(wrong, range(3)), [])
 
 
 @pytest.mark.parametrize("shape", ["CHW", "NCHW", "channels_last"])

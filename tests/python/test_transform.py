@@ -3,7 +3,7 @@
 import copy
 import os
 import pickle
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -102,19 +102,12 @@ def test_arguments_that_are_not_allowed_are_named(arguments, error):
 def test_threads_share_a_transform(photo):
     transform = halmix.AugMix(seed=3)
     expected = [transform(photo, index=i) for i in range(40)]
-    wrong = []
 
-    def work():
-        for i in range(40):
-            if not np.array_equal(transform(photo, index=i), expected[i]):
-                wrong.append(i)
+    def wrong(_):
+        return [i for i in range(40) if not np.array_equal(transform(photo, index=i), expected[i])]
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(4) as pool:
+        assert not sum(pool.map(wrong, range(4)), [])
 
 
 def test_a_forked_child_goes_on(photo):
