@@ -1,7 +1,6 @@
 """Composer's AugMix: its names, its order of arguments, its draws from NumPy, its bytes."""
 
 import functools
-import math
 import sys
 
 import numpy as np
@@ -67,12 +66,11 @@ def _draw(policy, alphas, rng, image_width, image_height):
         bits = rng.bit_generator
     else:
         raise TypeError(f"rng: {type(rng).__name__}; allowed are None, numpy.random.RandomState and Generator")
+    alpha = alphas.item(0)
     weights = rng.dirichlet(alphas).tolist()
-    mix = rng.beta(alphas[0], alphas[0])
-    if math.isnan(mix + sum(weights)):
-        raise ValueError(f"alpha: {alphas[0]}; so small that NumPy's weights are no numbers")
+    mix = rng.beta(alpha, alpha)
     with bits.lock:
-        return _core.composer_plan(policy, image_width, image_height, weights, mix, bits.capsule)
+        return _core.composer_plan(policy, image_width, image_height, alpha, weights, mix, bits.capsule)
 
 
 class AugmentAndMixTransform:

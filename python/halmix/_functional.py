@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -39,10 +39,7 @@ def sample(
         make_policy(severity, chains, depth, alpha, augmentation_set, fill),
         in_range("width", width, 1, 2**31 - 1),
         in_range("height", height, 1, 2**31 - 1),
-        in_range("seed", seed, 0, 2**64 - 1),
-        in_range("epoch", epoch, 0, 2**32 - 1),
-        in_range("index", index, 0, 2**64 - 1),
-        in_range("view", view, 0, 2**16 - 1),
+        (seed, epoch, index, view),
     )
 
 
@@ -118,7 +115,7 @@ def augmix_batch(
     shapes = [_result_shape(shape, source_layout, layout) for shape in shapes for _ in views]
     count = len(shapes) // len(views)
     shape = (count, len(views), *shapes[0]) if len(views) > 1 else (count, *shapes[0]) if shapes else (0,)
-    draws = policy, in_range("seed", seed, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1), indices, numbers
+    draws = policy, seed, epoch, indices, numbers
     made_floats = normalization(mean, std)
     threads = in_range("threads", threads, 0, 1024)
     bar = _progress_bar() if progress else None
@@ -194,10 +191,12 @@ def _cuda_results(out, device, shape, dtype):
 
 
 def _indices(indices):
-    """Whole numbers, as a list; an array of them is looked at as a whole."""
-    if isinstance(indices, np.ndarray) and indices.ndim == 1 and indices.dtype.kind == "u":
-        return indices.tolist()
-    return [in_range("indices", index, 0, 2**64 - 1) for index in indices]
+    """As a list; what is in it, the library looks at."""
+    if isinstance(indices, np.ndarray):
+        indices = indices.tolist()
+    if not isinstance(indices, Iterable):
+        raise TypeError(f"indices: {indices!r}; allowed are None and a list of whole numbers")
+    return list(indices)
 
 
 def view_numbers(views):

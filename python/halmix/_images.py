@@ -35,8 +35,6 @@ def compute(image, call, plan, engine=None):
     Images on a GPU are computed together: of each, the plan that `plan(width, height)` gives, on that engine.
     """
     if isinstance(image, np.ndarray):
-        if image.ndim < 2 or image.size == 0:
-            raise ValueError(f"image: shape {image.shape}; allowed are HW and HWC, with one pixel at least")
         out = np.empty(image.shape, np.uint8)
         call(image, HWC, out)
         return out
@@ -51,6 +49,8 @@ def size_of(source, layout):
     """Width and height of what `compute` hands to its call."""
     if type(source) is tuple:
         return source[1:3]
+    if source.ndim < 2 or source.size == 0:
+        raise ValueError(f"image: shape {source.shape}; allowed are HW and HWC, with one pixel at least")
     return source.shape[:0:-1] if layout is CHW else source.shape[1::-1]
 
 
@@ -64,7 +64,8 @@ def pillow_source(image):
         raise ValueError(f"image: {width}x{height}; allowed are images of one pixel at least")
     if _shows_memory() and (_shows_borrowed_memory() or _owns_memory(image)):
         try:
-            return (image.__arrow_c_array__()[1], width, height, channels)
+            image.load()
+            return (image.im.__arrow_c_array__(), width, height, channels)
         except ValueError:
             pass  # in several blocks: larger than 16 MB
     pixels = np.frombuffer(image.tobytes(), np.uint8)

@@ -79,20 +79,20 @@ class AugMix:
             result = [self(one) for one in image]
             result = tuple(result) if type(image) is tuple else result
         elif index is None:
-            result = self._augment(image, self._next_key)
+            result = self._augment(image)
         else:
-            index, epoch = in_range("index", index, 0, 2**64 - 1), in_range("epoch", epoch, 0, 2**32 - 1)
-            key = self.seed or 0, epoch, index, in_range("view", view, 0, 2**16 - 1)
-            result = self._augment(image, lambda: key)
+            result = self._augment(image, (self.seed or 0, epoch, index, view))
         return (result, *others) if others else result
 
-    def _augment(self, image, next_key):
-        """Each image of a batch has a key of its own."""
+    def _augment(self, image, key=None):
+        """Without a key, each image of a batch has the next one."""
 
         def call(source, layout, out):
-            _core.augment(engine(), self._policy, *next_key(), source, layout, out)
+            _core.augment(engine(), self._policy, key or self._next_key(), source, layout, out)
 
-        return compute(image, call, lambda width, height: _core.sample(self._policy, width, height, *next_key()))
+        return compute(
+            image, call, lambda width, height: _core.sample(self._policy, width, height, key or self._next_key())
+        )
 
     def _next_key(self):
         """Seed, epoch, index and view of the next draw."""

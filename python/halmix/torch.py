@@ -151,7 +151,7 @@ class AugMixDataset(torch.utils.data.Dataset):
         if len(self.views) > 1:
             results = [view for views in zip(*np.split(out, len(self.views))) for view in views]
         _core.batch(
-            engine(), self._policy, self.seed, epoch, [int(index) for index in indices], self._numbers,
+            engine(), self._policy, self.seed, epoch, list(indices), self._numbers,
             sources, layout, results, LAYOUTS[self.dtype, "CHW"], self._normalization, 1,
         )  # fmt: skip
         return out

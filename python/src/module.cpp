@@ -11,8 +11,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,6 +79,39 @@ double number(nb::handle object, const std::string& name) {
         PyErr_Clear();
     }
     throw nb::type_error((name + ": " + nb::repr(object).c_str() + "; allowed are numbers").c_str());
+}
+
+/// A whole number of 0 or more, of a type's range; NumPy's are some, True and 3.0 are none.
+template <typename Number>
+Number whole(nb::handle object, const char* name) {
+    constexpr Number most = std::numeric_limits<Number>::max();
+    auto problem = [&] {
+        return std::string(name) + ": " + nb::repr(object).c_str() + "; allowed are whole numbers 0.." +
+               std::to_string(most);
+    };
+    if (PyBool_Check(object.ptr()) || !PyIndex_Check(object.ptr())) throw nb::type_error(problem().c_str());
+    const auto number = nb::steal(PyNumber_Index(object.ptr()));
+    if (!number.is_valid()) nb::raise_python_error();
+    const unsigned long long value = PyLong_AsUnsignedLongLong(number.ptr());
+    const bool beyond = value == ~0ULL && PyErr_Occurred() != nullptr;
+    if (beyond) PyErr_Clear();
+    if (beyond || value > most) throw nb::value_error(problem().c_str());
+    return static_cast<Number>(value);
+}
+
+/// "indices", the samples of a batch.
+std::vector<std::uint64_t> indices_of(const nb::list& list) {
+    std::vector<std::uint64_t> indices;
+    indices.reserve(list.size());
+    for (nb::handle index : list) indices.push_back(whole<std::uint64_t>(index, "indices"));
+    return indices;
+}
+
+/// (seed, epoch, index, view).
+Key key_of(const nb::tuple& numbers) {
+    if (numbers.size() != 4) throw nb::value_error("key: allowed are seed, epoch, index, view");
+    return {whole<std::uint64_t>(numbers[0], "seed"), whole<std::uint32_t>(numbers[1], "epoch"),
+            whole<std::uint64_t>(numbers[2], "index"), whole<std::uint16_t>(numbers[3], "view")};
 }
 
 /// "equalize", ("equalize",) or ("rotate", -12), one after another.
@@ -191,14 +227,15 @@ void run(const Engine& engine, const Plan& plan, nb::handle image, Layout layout
 }
 
 /// Draws and runs, as transforms do for every image: no plan is made for Python.
-void augment(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch, std::uint64_t index,
-             std::uint16_t view, nb::handle image, Layout layout, nb::handle out) {
+void augment(const Engine& engine, const Policy& policy, const nb::tuple& numbers, nb::handle image, Layout layout,
+             nb::handle out) {
     Held held_in, held_out;
+    const Key key = key_of(numbers);
     const ImageView in = source_view(image, layout, "image", held_in);
     const MutableImageView result = result_view(out, layout, "out", held_out);
     nb::gil_scoped_release release;
     thread_local Plan plan;
-    sample(policy, {seed, epoch, index, view}, in.width, in.height, plan);
+    sample(policy, key, in.width, in.height, plan);
     engine.run(plan, in, result);
 }
 
@@ -249,9 +286,12 @@ std::vector<Plan>& plans_of_this_thread(std::size_t count) {
 
 /// Result `i * views.size() + v` is view v of image i: the image itself, or what its index's key for that view gives.
 /// `views` has -1 for a clean one.
-void batch(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch,
-           const std::vector<std::uint64_t>& indices, const std::vector<int>& view_numbers, nb::handle images,
-           Layout in_layout, nb::handle out, Layout out_layout, const Normalization& normalization, int threads) {
+void batch(const Engine& engine, const Policy& policy, nb::handle seed_number, nb::handle epoch_number,
+           const nb::list& index_list, const std::vector<int>& view_numbers, nb::handle images, Layout in_layout,
+           nb::handle out, Layout out_layout, const Normalization& normalization, int threads) {
+    const auto seed = whole<std::uint64_t>(seed_number, "seed");
+    const auto epoch = whole<std::uint32_t>(epoch_number, "epoch");
+    const std::vector<std::uint64_t> indices = indices_of(index_list);
     std::vector<Held> held;
     std::vector<Held> held_out;
     const std::vector<MutableImageView> in = views(images, in_layout, "images", Use::source, held);
@@ -322,19 +362,22 @@ void run_whole(const Engine& engine, const std::vector<Plan>& plans, const Sourc
 }
 
 /// `batch` for a batch that is in one piece.
-void augment_whole(const Engine& engine, const Policy& policy, std::uint64_t seed, std::uint32_t epoch,
-                   const std::vector<std::uint64_t>& indices, const std::vector<int>& view_numbers,
-                   const SourceArray& images, Layout in_layout, const ResultArray& out, Layout out_layout,
-                   const Normalization& normalization, std::uintptr_t stream) {
-    const WholeBatch whole(images, in_layout, out, out_layout, normalization, stream);
-    whole.run(engine, [&] {
+void augment_whole(const Engine& engine, const Policy& policy, nb::handle seed_number, nb::handle epoch_number,
+                   const nb::list& index_list, const std::vector<int>& view_numbers, const SourceArray& images,
+                   Layout in_layout, const ResultArray& out, Layout out_layout, const Normalization& normalization,
+                   std::uintptr_t stream) {
+    const auto seed = whole<std::uint64_t>(seed_number, "seed");
+    const auto epoch = whole<std::uint32_t>(epoch_number, "epoch");
+    const std::vector<std::uint64_t> indices = indices_of(index_list);
+    const WholeBatch whole_batch(images, in_layout, out, out_layout, normalization, stream);
+    whole_batch.run(engine, [&] {
         const std::size_t count = indices.size() * view_numbers.size();
         std::vector<Plan>& plans = plans_of_this_thread(count);
         Plan* plan = plans.data();
         for (const std::uint64_t index : indices) {
             for (const int view : view_numbers) {
                 const Key key{seed, epoch, index, static_cast<std::uint16_t>(std::max(view, 0))};
-                sample(policy, key, whole.in.width, whole.in.height, *plan);
+                sample(policy, key, whole_batch.in.width, whole_batch.in.height, *plan);
                 if (view < 0) plan->mix = 0;
                 plan++;
             }
@@ -343,8 +386,14 @@ void augment_whole(const Engine& engine, const Policy& policy, std::uint64_t see
     });
 }
 
-Plan composer_plan(const Policy& policy, int width, int height, const std::vector<double>& weights, double mix,
-                   nb::handle bit_generator) {
+/// `alpha` is what the weights and `mix` were drawn with.
+Plan composer_plan(const Policy& policy, int width, int height, double alpha, const std::vector<double>& weights,
+                   double mix, nb::handle bit_generator) {
+    if (std::isnan(std::accumulate(weights.begin(), weights.end(), mix))) {
+        throw nb::value_error(("alpha: " + std::string(nb::repr(nb::float_(alpha)).c_str()) +
+                               "; so small that NumPy's weights are no numbers")
+                                  .c_str());
+    }
     auto* bits = static_cast<BitGenerator*>(PyCapsule_GetPointer(bit_generator.ptr(), "BitGenerator"));
     if (bits == nullptr) nb::raise_python_error();
     Plan plan{width, height, static_cast<float>(mix), policy.fill, {}};
@@ -427,9 +476,8 @@ NB_MODULE(_core, module) {
             return nb::try_cast(other, plan) && plan != nullptr && self == *plan;
         });
 
-    module.def("sample", [](const Policy& policy, int width, int height, std::uint64_t seed, std::uint32_t epoch,
-                            std::uint64_t index, std::uint16_t view) {
-        return sample(policy, {seed, epoch, index, view}, width, height);
+    module.def("sample", [](const Policy& policy, int width, int height, const nb::tuple& numbers) {
+        return sample(policy, key_of(numbers), width, height);
     });
     module.def("run", run);
     module.def("augment", augment);
