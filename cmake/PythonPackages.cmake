@@ -18,8 +18,20 @@ function(halmix_find_python_package package out)
     set(${out} "${folder}" PARENT_SCOPE)
 endfunction()
 
+set(halide_version 21.0.0)
 if(NOT Halide_DIR)
     halmix_find_python_package(halide folder)
+    if(NOT folder AND HALMIX_VENV_PYTHON)
+        # There is none for this Python, such as 3.14. What is needed of it, the compiler, is the same in all.
+        set(folder ${CMAKE_BINARY_DIR}/python_packages/halide)
+        if(NOT EXISTS ${folder})
+            message(STATUS "Installing Halide ${halide_version} into the build folder")
+            execute_process(
+                COMMAND ${HALMIX_VENV_PYTHON} -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all:
+                    --python-version 3.13 --target ${CMAKE_BINARY_DIR}/python_packages halide==${halide_version}
+                COMMAND_ERROR_IS_FATAL ANY)
+        endif()
+    endif()
     if(folder)
         set(Halide_DIR ${folder}/lib64/cmake/Halide)
     endif()

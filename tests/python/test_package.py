@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import halmix
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -61,20 +63,25 @@ def parameters(function):
     return positional, defaults | keywords, {arg.arg for arg in given.kwonlyargs}
 
 
-def test_stubs_say_what_is_there():
-    stub = ast.parse(pathlib.Path(halmix.__file__).with_name("__init__.pyi").read_text())
+@pytest.mark.parametrize("name, imported", [
+    ("halmix", {"augmentation_sets"}), ("halmix.torch", set()),
+    ("halmix.composer", {"AugmentAndMixTransform", "augmentation_sets", "augmix_image"}),
+])  # fmt: skip
+def test_stubs_say_what_is_there(name, imported):
+    module = pytest.importorskip(name, exc_type=ImportError)
+    stub = ast.parse(pathlib.Path(module.__file__).with_suffix(".pyi").read_text())
     named = {node.name for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
-    assert named | {"augmentation_sets"} == set(halmix.__all__)
+    assert named | imported == set(module.__all__)
     functions = {node.name: node for node in stub.body if isinstance(node, ast.FunctionDef)}
     for node in stub.body:
         if isinstance(node, ast.ClassDef):
             functions[node.name] = next(n for n in node.body if getattr(n, "name", "") == "__init__")
     for name, function in functions.items():
-        if getattr(halmix, name).__module__ == "halmix._core":
+        if getattr(module, name).__module__ == "halmix._core":
             continue
         positional, defaults, keywords = parameters(function)
-        signature = inspect.signature(getattr(halmix, name)).parameters
-        kinds = {p.name: p for p in signature.values() if p.kind != p.VAR_KEYWORD}
+        signature = inspect.signature(getattr(module, name)).parameters
+        kinds = {p.name: p for p in signature.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         assert list(kinds) == positional + [k for k in kinds if k in keywords], name
         for parameter in kinds.values():
             default = None if parameter.default is parameter.empty else parameter.default
