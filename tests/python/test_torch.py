@@ -60,6 +60,29 @@ class Photos(torch.utils.data.Dataset):
         return image, int(index)
 
 
+class Alone(Photos):
+    def __getitem__(self, index):
+        return super().__getitem__(index)[0]
+
+
+class Rich(Photos):
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        return image, {"label": label, "name": f"photo {label}"}, torch.tensor([label, 0.5])
+
+
+class Growing(Photos):
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        return image.resize((8 * (1 + label // 10), 8)), label
+
+
+class Told(Photos):
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        return image, label, os.getpid()
+
+
 def make(photos=None, **arguments):
     dataset = halmix.torch.AugMixDataset(
         photos or Photos(crop=True), **{"seed": SEED, "mean": MEAN, "std": STD, **arguments}
@@ -123,10 +146,6 @@ def test_clean_views_are_totensor_and_normalize():
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_images_alone(workers):
-    class Alone(Photos):
-        def __getitem__(self, index):
-            return super().__getitem__(index)[0]
-
     batches = list(loader(make(Alone()), num_workers=workers))
     assert torch.equal(torch.cat(batches), expected(crop=False)[:, 0])
 
@@ -151,11 +170,6 @@ def test_batches_are_timms_split_batch():
 
 
 def test_other_members_are_collated_as_torch_does():
-    class Rich(Photos):
-        def __getitem__(self, index):
-            image, label = super().__getitem__(index)
-            return image, {"label": label, "name": f"photo {label}"}, torch.tensor([label, 0.5])
-
     pixels, info, vector = next(iter(loader(make(Rich()), num_workers=1)))
     assert info["name"] == [f"photo {i}" for i in range(4)] and info["label"].tolist() == [0, 1, 2, 3]
     assert vector.shape == (4, 2)
@@ -378,11 +392,6 @@ def test_a_loop_needs_no_memory_of_its_own():
 
 
 def test_sizes_may_change_from_batch_to_batch():
-    class Growing(Photos):
-        def __getitem__(self, index):
-            image, label = super().__getitem__(index)
-            return image.resize((8 * (1 + label // 10), 8)), label
-
     got = list(loader(make(Growing()), batch_size=10, num_workers=2))
     assert [pixels.shape[3] for pixels, _ in got] == [8, 16, 24, 32, 40]
     dataset = make(Growing())
@@ -391,7 +400,8 @@ def test_sizes_may_change_from_batch_to_batch():
 
 def test_batches_too_large_for_the_ring(monkeypatch):
     monkeypatch.setattr(halmix.torch._Ring, "SLOT", 1 << 12)
-    assert all(equal(batch, expected()) for batch in loader(num_workers=2))
+    forked = loader(num_workers=2, multiprocessing_context="fork")  # with the size that is set here
+    assert all(equal(batch, expected()) for batch in forked)
 
 
 @pytest.mark.parametrize("persistent", [False, True])
@@ -464,11 +474,6 @@ def test_killed_workers(persistent):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # SIGCHLD, while something ends
 def test_workers_killed_between_loops():
-    class Told(Photos):
-        def __getitem__(self, index):
-            image, label = super().__getitem__(index)
-            return image, label, os.getpid()
-
     batches = loader(make(Told()), num_workers=2, persistent_workers=True)
     pid = next(iter(batches))[2][0]
     with contextlib.suppress(RuntimeError):
