@@ -110,8 +110,32 @@ double random_value(Random& random, const OpInfo& row) {
     }
 }
 
+/// A part of 0 .. count - 1 as where it begins and how long it is, at least 1.
+std::array<int, 2> random_part(Random& random, int count) {
+    const int length = 1 + static_cast<int>(below(random, count));
+    return {static_cast<int>(below(random, count - length + 1)), length};
+}
+
+ResizedCrop random_crop(Random& random) {
+    const int largest = below(random, 2) == 0 ? 10 : std::numeric_limits<int>::max();
+    ResizedCrop crop;
+    crop.source_width = random_part(random, largest)[1];
+    crop.source_height = random_part(random, largest)[1];
+    const auto [left, width] = random_part(random, crop.source_width);
+    const auto [top, height] = random_part(random, crop.source_height);
+    crop.left = left;
+    crop.top = top;
+    crop.width = width;
+    crop.height = height;
+    crop.filter = static_cast<Filter>(below(random, 2));
+    crop.order = static_cast<PassOrder>(below(random, 2));
+    crop.mirror = below(random, 2) == 0;
+    return crop;
+}
+
 Plan random_plan(Random& random) {
     Plan plan;
+    if (below(random, 2) == 0) plan.resized_crop = random_crop(random);
     plan.width = 1 + static_cast<int>(below(random, std::numeric_limits<int>::max()));
     plan.height = 1 + static_cast<int>(below(random, 1000));
     plan.mix = random_share(random);
@@ -135,6 +159,12 @@ Plan small_plan() {
             .height = 96,
             .mix = 0.42F,
             .chains = {{0.31F, {{Op::rotate, -12.5}, {Op::equalize, 0}}}, {0.69F, {{Op::translate_x, -9}}}, {0, {}}}};
+}
+
+Plan cropped_plan() {
+    Plan plan = small_plan();
+    plan.resized_crop = {.source_width = 500, .source_height = 375, .left = 12, .top = 30, .width = 300, .height = 280};
+    return plan;
 }
 
 }  // namespace
@@ -199,6 +229,62 @@ TEST_CASE("a plan's text", "[plan]") {
 })");
     plan.fill = {};
     CHECK(to_json(plan).find("fill") == std::string::npos);
+}
+
+TEST_CASE("a resized crop's text", "[plan]") {
+    Plan plan = cropped_plan();
+    plan.chains = {{1, {}}};
+    CHECK(to_json(plan) == R"({
+  "version": 2,
+  "width": 224,
+  "height": 96,
+  "resized_crop": {"source_width": 500, "source_height": 375, "left": 12, "top": 30, "width": 300, "height": 280},
+  "mix": 0.42,
+  "chains": [
+    {"weight": 1, "ops": []}
+  ]
+})");
+    plan.resized_crop->filter = Filter::bicubic;
+    plan.resized_crop->order = PassOrder::horizontal_first;
+    plan.resized_crop->mirror = true;
+    const std::string text = to_json(plan);
+    CHECK(text.find(R"("height": 280, "filter": "bicubic", "order": "horizontal_first", "mirror": true},)") !=
+          std::string::npos);
+    CHECK(plan_from_json(text) == plan);
+    for (const Filter filter : {Filter::bilinear, Filter::bicubic}) CHECK(parse_filter(name(filter)) == filter);
+    for (const PassOrder order : {PassOrder::pillow_13, PassOrder::horizontal_first}) {
+        CHECK(parse_pass_order(name(order)) == order);
+    }
+
+    // What is not written is what it is by itself, and what is so may be written; version 2 needs no crop.
+    const Plan read = plan_from_json(R"({"version": 2, "width": 1, "height": 2, "mix": 0, "chains": [{"weight": 0,
+        "ops": []}], "resized_crop": {"mirror": false, "order": "pillow_13", "filter": "bilinear", "height": 1,
+        "width": 2, "top": 0.0, "left": 1e0, "source_height": 1, "source_width": 3}})");
+    CHECK(read.resized_crop == ResizedCrop{.source_width = 3, .source_height = 1, .left = 1, .width = 2, .height = 1});
+    CHECK(!plan_from_json(R"({"version": 2, "width": 1, "height": 2, "mix": 0, "chains": [{"weight": 0, "ops": []}]})")
+               .resized_crop);
+}
+
+TEST_CASE("no plan's text is longer than the header says", "[plan]") {
+    constexpr double wide = -2.2250738585072014e-308;  // as a double's text can be
+    const OpCall longest{Op::brightness, wide};
+    Plan plan{.width = std::numeric_limits<int>::max(),
+              .height = std::numeric_limits<int>::max(),
+              .mix = 1.1754944e-38F,
+              .fill = {255, 255, 255},
+              .chains = std::vector<Chain>(max_width, {1.1754944e-38F, std::vector<OpCall>(max_depth, longest)}),
+              .resized_crop = ResizedCrop{.source_width = std::numeric_limits<int>::max(),
+                                          .source_height = std::numeric_limits<int>::max(),
+                                          .left = 1'000'000'000,
+                                          .top = 1'000'000'000,
+                                          .width = 1'000'000'000,
+                                          .height = 1'000'000'000,
+                                          .filter = Filter::bicubic,
+                                          .order = PassOrder::horizontal_first,
+                                          .mirror = true}};
+    const std::size_t length = to_json(plan).size();
+    CHECK(length > 15'500);
+    CHECK(length < 16'500);
 }
 
 TEST_CASE("the order of members does not matter, and whole numbers may have a point", "[plan]") {
@@ -273,6 +359,34 @@ TEST_CASE("complaints about plans in memory", "[plan]") {
           }) == "plan: chains[1].ops[0].value: op number 200 does not exist; allowed are 0.." +
                     std::to_string(ops().size() - 1));
 
+    const auto of_crop = [&](auto change) {
+        return of([&](Plan& p) { change(p.resized_crop.emplace(*cropped_plan().resized_crop)); });
+    };
+    CHECK_NOTHROW(validate(cropped_plan()));
+    CHECK(of_crop([](ResizedCrop& c) { c.source_width = 0; }) ==
+          "plan: resized_crop.source_width: 0; allowed are whole numbers 1..2147483647");
+    CHECK(of_crop([](ResizedCrop& c) { c.source_height = -1; }) ==
+          "plan: resized_crop.source_height: -1; allowed are whole numbers 1..2147483647");
+    CHECK(of_crop([](ResizedCrop& c) { c.width = 501; }) ==
+          "plan: resized_crop.width: 501; allowed are whole numbers 1..500");
+    CHECK(of_crop([](ResizedCrop& c) { c.height = 0; }) ==
+          "plan: resized_crop.height: 0; allowed are whole numbers 1..375");
+    CHECK(of_crop([](ResizedCrop& c) { c.left = 201; }) ==
+          "plan: resized_crop.left: 201; allowed are whole numbers 0..200");
+    CHECK(of_crop([](ResizedCrop& c) { c.left = std::numeric_limits<int>::min(); }) ==
+          "plan: resized_crop.left: -2147483648; allowed are whole numbers 0..200");
+    CHECK(of_crop([](ResizedCrop& c) { c.top = 96; }) == "plan: resized_crop.top: 96; allowed are whole numbers 0..95");
+    CHECK(of_crop([](ResizedCrop& c) { c.filter = static_cast<Filter>(2); }) ==
+          "plan: resized_crop.filter: filter number 2 does not exist; allowed are 0..1");
+    CHECK(of_crop([](ResizedCrop& c) { c.order = static_cast<PassOrder>(255); }) ==
+          "plan: resized_crop.order: pass order number 255 does not exist; allowed are 0..1");
+    CHECK(complaint(Status::invalid_argument, [] { return parse_filter("box\n"); }) ==
+          "'box\\x0a' is not a filter; allowed are bilinear, bicubic");
+    CHECK(complaint(Status::invalid_argument, [] { return parse_pass_order(""); }) ==
+          "'' is not a pass order; allowed are pillow_13, horizontal_first");
+    CHECK(complaint(Status::invalid_argument, [] { return name(static_cast<Filter>(9)); }) ==
+          "filter number 9 does not exist; allowed are 0..1");
+
     Plan rounded = small_plan();  // more than rounding ever adds, but no byte can overflow
     rounded.chains[2].weight = 0.0009F;
     CHECK_NOTHROW(validate(rounded));
@@ -304,13 +418,14 @@ TEST_CASE("complaints about plans in text", "[plan]") {
     SECTION("what is not a plan") {
         CHECK(plan_complaint("[]") == "plan: an object is needed, found array");
         CHECK(plan_complaint("{}") == "plan: version: missing; a number is needed");
-        CHECK(plan_complaint(R"({"version":2,"news":1})") == "plan: version: 2; allowed is 1");
+        CHECK(plan_complaint(R"({"version":3,"news":1})") == "plan: version: 3; allowed are whole numbers 1..2");
+        CHECK(plan_complaint(R"({"version":1.5})") == "plan: version: 1.5; allowed are whole numbers 1..2");
         CHECK(plan_complaint(R"({"version":"1"})") == "plan: version: a number is needed, found string");
         CHECK(members("") == "plan: chains: missing; an array is needed");
         CHECK(members(R"(,"Chains":[])") ==
-              "plan: Chains: unknown member; allowed are version, width, height, mix, fill, chains");
+              "plan: Chains: unknown member; allowed are version, width, height, resized_crop, mix, fill, chains");
         CHECK(members(R"(,"a\nb":1)") ==
-              "plan: a\\x0ab: unknown member; allowed are version, width, height, mix, fill, chains");
+              "plan: a\\x0ab: unknown member; allowed are version, width, height, resized_crop, mix, fill, chains");
         CHECK(members(R"(,"mix":0.5)") == "plan: member 'mix' is given twice");
         CHECK(members(R"(,"chains":[{"weight":1,"weight":1}])") == "plan: member 'weight' is given twice");
         CHECK(plan_complaint(R"({"version":1,"width":2.5})") ==
@@ -331,6 +446,41 @@ TEST_CASE("complaints about plans in text", "[plan]") {
         CHECK(members(R"(,"fill":[1,-1,0])") == "plan: fill[1]: -1; allowed are whole numbers 0..255");
         CHECK(members(R"(,"fill":["red",0,0])") == "plan: fill[0]: a number is needed, found string");
         CHECK(members(R"(,"fill":"red")") == "plan: fill: an array is needed, found string");
+    }
+    SECTION("resized crops") {
+        const auto crop = [](const std::string& members, int version = 2) {
+            return plan_complaint("{\"version\":" + std::to_string(version) +
+                                  R"(,"width":4,"height":3,"mix":0,"chains":[{"weight":1,"ops":[]}],"resized_crop":)" +
+                                  members + "}");
+        };
+        const std::string good = R"("source_width":50,"source_height":40,"left":7,"top":5,"width":20,"height":10)";
+        CHECK(crop("{" + good + "}") == "no error");
+        CHECK(crop("{" + good + "}", 1) == "plan: resized_crop: belongs to version 2; this is version 1");
+        CHECK(crop("null", 1) == "plan: resized_crop: belongs to version 2; this is version 1");
+        CHECK(crop("null") == "plan: resized_crop: an object is needed, found null");
+        CHECK(crop("[]") == "plan: resized_crop: an object is needed, found array");
+        CHECK(crop("{}") == "plan: resized_crop.source_width: missing; a number is needed");
+        CHECK(crop(R"({"source_width":1,"source_height":1,"left":0})") ==
+              "plan: resized_crop.top: missing; a number is needed");
+        CHECK(crop("{" + good + R"(,"box":[1,2]})") ==
+              "plan: resized_crop.box: unknown member; allowed are source_width, source_height, left, top, width, "
+              "height, filter, order, mirror");
+        CHECK(crop("{" + good + R"(,"left":7})") == "plan: member 'left' is given twice");
+        CHECK(crop("{" + good + R"(},"resized_crop":{})") == "plan: member 'resized_crop' is given twice");
+        CHECK(crop("{" + good + R"(,"filter":"box"})") ==
+              "plan: resized_crop.filter: 'box' is not a filter; allowed are bilinear, bicubic");
+        CHECK(crop("{" + good + R"(,"filter":1})") == "plan: resized_crop.filter: a string is needed, found number");
+        CHECK(crop("{" + good + R"(,"order":""})") ==
+              "plan: resized_crop.order: '' is not a pass order; allowed are pillow_13, horizontal_first");
+        CHECK(crop("{" + good + R"(,"mirror":1})") == "plan: resized_crop.mirror: a boolean is needed, found number");
+        CHECK(crop(R"({"source_width":9.5})") ==
+              "plan: resized_crop.source_width: 9.5; allowed are whole numbers 1..2147483647");
+        CHECK(crop(R"({"source_width":9,"source_height":9,"left":-1})") ==
+              "plan: resized_crop.left: -1; allowed are whole numbers 0..2147483647");
+        CHECK(crop(R"({"source_width":9,"source_height":9,"left":3,"top":3,"width":7,"height":6})") ==
+              "plan: resized_crop.left: 3; allowed are whole numbers 0..2");
+        CHECK(crop(R"({"source_width":9,"source_height":9,"left":3,"top":3,"width":"6","height":6})") ==
+              "plan: resized_crop.width: a number is needed, found string");
     }
     SECTION("chains") {
         CHECK(members(R"(,"chains":[])") == "plan: chains: holds 0; allowed are 1..16");
@@ -399,7 +549,7 @@ TEST_CASE("complaints about plans in text", "[plan]") {
 }
 
 TEST_CASE("wherever memory runs out, that is what a plan's text throws", "[plan]") {
-    const std::string good = to_json(small_plan());
+    const std::string good = to_json(cropped_plan());
     const std::string bad =
         R"({"version":1,"width":4,"height":3,"mix":0.5,"chains":[{"weight":1,"ops":[{"op":"spin"}]}]})";
     for (const std::string& text : {good, bad, good + "x", std::string("[1e999]"), std::string(100, '[')}) {
@@ -428,11 +578,16 @@ TEST_CASE("wherever memory runs out, that is what a plan's text throws", "[plan]
 }
 
 TEST_CASE("mutated plans give a plan or one clear line", "[plan][fuzz]") {
-    constexpr std::array<std::string_view, 26> tokens{
-        "{",       "}",       "[",      "]",     ",",           ":",        "\"",
-        "\\u0000", "\\ud800", "-",      "1e400", "1e-400",      "0.5",      "-0.0",
-        "null",    "true",    "\"op\"", "256",   "99999999999", "\"fill\"", "[[[[[[[[[[[[[[[[[[",
-        "\xff",    "\n",      "-1",     "16",    "\"\""};
+    constexpr std::array<std::string_view, 28> tokens{"{",           "}",        "[",
+                                                      "]",           ",",        ":",
+                                                      "\"",          "\\u0000",  "\\ud800",
+                                                      "-",           "1e400",    "1e-400",
+                                                      "0.5",         "-0.0",     "null",
+                                                      "true",        "\"op\"",   "256",
+                                                      "99999999999", "\"fill\"", "[[[[[[[[[[[[[[[[[[",
+                                                      "\xff",        "\n",       "-1",
+                                                      "16",          "\"\"",     "\"resized_crop\"",
+                                                      "\"bicubic\""};
     int plans = 0;
     int errors = 0;
     for (std::uint64_t seed = 0; seed < 6000; ++seed) {

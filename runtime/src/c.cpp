@@ -412,6 +412,7 @@ int halmix_run_batch(halmix_workspace* workspace, const halmix_engine* engine, c
             copy.height = from.height;
             copy.mix = 0;
             copy.chains.assign(1, {});
+            copy.resized_crop.reset();
         }
         required(engine, "engine").run(all, from, to, options_of(options, own));
     });

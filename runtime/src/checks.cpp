@@ -120,6 +120,7 @@ void check_ops(std::span<const OpCall> ops) {
 
 void check_plan(const Plan& plan, int width, int height) {
     validate(plan);
+    if (plan.resized_crop) throw Error(Status::bad_plan, "plan: resized_crop: not supported yet");
     if (plan.width != width || plan.height != height) {
         throw Error(Status::bad_plan, "plan: it is for an image of " + std::to_string(plan.width) + "x" +
                                           std::to_string(plan.height) + " pixels; this one has " +

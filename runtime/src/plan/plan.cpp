@@ -21,7 +21,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int format_version = 1;
+constexpr int first_version = 1;
+constexpr int crop_version = 2;  // the first with "resized_crop"; plans without one are written as the first
 constexpr int max_nesting = 16;  // a plan has five levels; this only bounds hostile text
 constexpr int max_pixels = std::numeric_limits<int>::max();
 
@@ -29,21 +30,40 @@ constexpr int max_pixels = std::numeric_limits<int>::max();
 /// become 256.
 constexpr double weight_slack = 1e-3;
 
+constexpr auto filter_names = std::to_array<std::string_view>({"bilinear", "bicubic"});
+constexpr auto order_names = std::to_array<std::string_view>({"pillow_13", "horizontal_first"});
+
+constexpr std::string_view crop_member = "resized_crop";
+
+/// The members of a ResizedCrop that are pixels, as they are written, and what all of them are at least.
+struct CropPixels {
+    std::string_view name;
+    int ResizedCrop::*member;
+    int min;
+};
+constexpr auto crop_pixels = std::to_array<CropPixels>({{"source_width", &ResizedCrop::source_width, 1},
+                                                        {"source_height", &ResizedCrop::source_height, 1},
+                                                        {"left", &ResizedCrop::left, 0},
+                                                        {"top", &ResizedCrop::top, 0},
+                                                        {"width", &ResizedCrop::width, 1},
+                                                        {"height", &ResizedCrop::height, 1}});
+
 /// Where something stands in a plan; text only when there is something to complain about.
 struct Place {
     int chain = -1;
     int op = -1;
     std::string_view member = {};
+    bool in_crop = false;
 
     [[nodiscard]] std::string path() const {
-        std::string path;
+        std::string path(in_crop ? crop_member : "");
         if (chain >= 0) path += "chains[" + std::to_string(chain) + "]";
         if (op >= 0) path += ".ops[" + std::to_string(op) + "]";
         if (!path.empty() && !member.empty()) path += ".";
         return path + text::one_line(member);
     }
 
-    [[nodiscard]] Place at(std::string_view name) const { return {chain, op, name}; }
+    [[nodiscard]] Place at(std::string_view name) const { return {chain, op, name, in_crop}; }
 };
 
 [[noreturn]] void refuse(const std::string& complaint) { throw Error(Status::bad_plan, "plan: " + complaint); }
@@ -80,6 +100,18 @@ auto in_plan(const Place& place, Function function) {
         if (error.status() == Status::out_of_memory) throw;
         refuse(place, error.what());
     }
+}
+
+void check_crop(const ResizedCrop& crop) {
+    const Place place{.in_crop = true};
+    check_whole(crop.source_width, 1, max_pixels, place.at("source_width"));
+    check_whole(crop.source_height, 1, max_pixels, place.at("source_height"));
+    check_whole(crop.width, 1, crop.source_width, place.at("width"));
+    check_whole(crop.height, 1, crop.source_height, place.at("height"));
+    check_whole(crop.left, 0, crop.source_width - crop.width, place.at("left"));
+    check_whole(crop.top, 0, crop.source_height - crop.height, place.at("top"));
+    in_plan(place.at("filter"), [&] { return name(crop.filter); });
+    in_plan(place.at("order"), [&] { return name(crop.order); });
 }
 
 // ---- Reading
@@ -119,6 +151,7 @@ class Members {
 
     [[nodiscard]] Place at(std::string_view name) const { return place_.at(name); }
     [[nodiscard]] bool has(std::string_view name) const { return object_.contains(name); }
+    [[nodiscard]] const Value& value(std::string_view name) const { return object_.find(name)->second; }
 
     [[nodiscard]] const Value::Array& array(std::string_view name) const {
         return typed<Value::Array>(name, "an array");
@@ -128,9 +161,11 @@ class Members {
         return typed<std::string>(name, "a string");
     }
 
-    [[nodiscard]] int pixels(std::string_view name) const {
+    [[nodiscard]] bool boolean(std::string_view name) const { return typed<bool>(name, "a boolean"); }
+
+    [[nodiscard]] int pixels(std::string_view name, int min) const {
         const double value = number(name);
-        check_whole(value, 1, max_pixels, at(name));
+        check_whole(value, min, max_pixels, at(name));
         return static_cast<int>(value);
     }
 
@@ -190,6 +225,22 @@ Fill read_fill(const Value::Array& levels) {
         fill[c] = static_cast<std::uint8_t>(level);
     }
     return fill;
+}
+
+ResizedCrop read_crop(const Value& value) {
+    const Members members(value, {.in_crop = true});
+    members.allow_only(
+        {"source_width", "source_height", "left", "top", "width", "height", "filter", "order", "mirror"});
+    ResizedCrop crop;
+    for (const auto& [name, member, min] : crop_pixels) crop.*member = members.pixels(name, min);
+    const auto parsed = [&](std::string_view name, auto parse) {
+        const std::string& text = members.string(name);
+        return in_plan(members.at(name), [&] { return parse(text); });
+    };
+    if (members.has("filter")) crop.filter = parsed("filter", parse_filter);
+    if (members.has("order")) crop.order = parsed("order", parse_pass_order);
+    if (members.has("mirror")) crop.mirror = members.boolean("mirror");
+    return crop;
 }
 
 /// Makes a value of what the JSON library's parser calls it with; the names are the library's.
@@ -264,13 +315,16 @@ Value parse(std::string_view text) {
 Plan read_plan(std::string_view text) {
     const Value root = parse(text);
     const Members members(root, {});
-    if (const double version = members.number("version"); version != format_version) {
-        refuse(members.at("version"), text::number(version) + "; allowed is " + std::to_string(format_version));
-    }
-    members.allow_only({"version", "width", "height", "mix", "fill", "chains"});
+    const double version = members.number("version");
+    check_whole(version, first_version, crop_version, members.at("version"));
+    members.allow_only({"version", "width", "height", crop_member, "mix", "fill", "chains"});
     Plan plan;
-    plan.width = members.pixels("width");
-    plan.height = members.pixels("height");
+    plan.width = members.pixels("width", 1);
+    plan.height = members.pixels("height", 1);
+    if (members.has(crop_member)) {
+        if (version < crop_version) refuse(members.at(crop_member), "belongs to version 2; this is version 1");
+        plan.resized_crop = read_crop(members.value(crop_member));
+    }
     plan.mix = members.share("mix", 0);
     if (members.has("fill")) plan.fill = read_fill(members.array("fill"));
     const Value::Array& chains = members.array("chains");
@@ -307,16 +361,62 @@ std::string op_text(const OpCall& call) {
     return head + "}";
 }
 
+std::string crop_text(const ResizedCrop& crop) {
+    const ResizedCrop usual;
+    std::string members;
+    const auto add = [&](std::string_view name, const std::string& value) {
+        if (!members.empty()) members += ", ";
+        members.append("\"").append(name).append("\": ").append(value);
+    };
+    for (const auto& [name, member, min] : crop_pixels) add(name, std::to_string(crop.*member));
+    const auto quoted = [](std::string_view name) { return '"' + std::string(name) + '"'; };
+    if (crop.filter != usual.filter) add("filter", quoted(name(crop.filter)));
+    if (crop.order != usual.order) add("order", quoted(name(crop.order)));
+    if (crop.mirror != usual.mirror) add("mirror", crop.mirror ? "true" : "false");
+    return "{" + members + "}";
+}
+
 std::string chain_text(const Chain& chain) {
     return R"({"weight": )" + number32(chain.weight) + R"(, "ops": [)" + text::joined(chain.ops, op_text) + "]}";
 }
 
+/// Values of an enumeration by number and by name; `kind` says what they are.
+template <std::size_t count>
+std::string_view name_of(std::size_t number, const std::array<std::string_view, count>& names, std::string_view kind) {
+    return guarded([&] {
+        if (number < count) return names[number];
+        throw Error(Status::invalid_argument, std::string(kind) + " number " + std::to_string(number) +
+                                                  " does not exist; allowed are 0.." + std::to_string(count - 1));
+    });
+}
+
+template <std::size_t count>
+std::size_t number_of(std::string_view name, const std::array<std::string_view, count>& names, std::string_view kind) {
+    return guarded([&] {
+        const auto* const found = std::find(names.begin(), names.end(), name);
+        if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+        throw Error(Status::invalid_argument, text::quoted(name) + " is not a " + std::string(kind) + "; allowed are " +
+                                                  text::joined(names, std::identity{}));
+    });
+}
+
 }  // namespace
+
+std::string_view name(Filter filter) { return name_of(static_cast<std::size_t>(filter), filter_names, "filter"); }
+
+std::string_view name(PassOrder order) { return name_of(static_cast<std::size_t>(order), order_names, "pass order"); }
+
+Filter parse_filter(std::string_view name) { return static_cast<Filter>(number_of(name, filter_names, "filter")); }
+
+PassOrder parse_pass_order(std::string_view name) {
+    return static_cast<PassOrder>(number_of(name, order_names, "pass order"));
+}
 
 void validate(const Plan& plan) {
     return guarded([&] {
         check_whole(plan.width, 1, max_pixels, {.member = "width"});
         check_whole(plan.height, 1, max_pixels, {.member = "height"});
+        if (plan.resized_crop) check_crop(*plan.resized_crop);
         check_share(plan.mix, 0, {.member = "mix"});
         check_count(plan.chains.size(), 1, max_width, {.member = "chains"});
         double sum = 0;
@@ -339,9 +439,14 @@ void validate(const Plan& plan) {
 std::string to_json(const Plan& plan) {
     return guarded([&] {
         validate(plan);
-        std::string members = "  \"version\": " + std::to_string(format_version) +
+        const int version = plan.resized_crop ? crop_version : first_version;
+        std::string members = "  \"version\": " + std::to_string(version) +
                               ",\n  \"width\": " + std::to_string(plan.width) +
-                              ",\n  \"height\": " + std::to_string(plan.height) + ",\n  \"mix\": " + number32(plan.mix);
+                              ",\n  \"height\": " + std::to_string(plan.height);
+        if (plan.resized_crop) {
+            members.append(",\n  \"").append(crop_member).append("\": ").append(crop_text(*plan.resized_crop));
+        }
+        members += ",\n  \"mix\": " + number32(plan.mix);
         if (plan.fill != Fill{}) {
             const auto level = [](int value) { return std::to_string(value); };
             members += ",\n  \"fill\": [" + text::joined(plan.fill, level) + "]";
