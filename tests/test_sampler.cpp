@@ -178,12 +178,71 @@ std::string complaint(const std::function<void()>& call) {
     return "no error";
 }
 
+RandomResizedCrop crop_of(const nlohmann::json& members) {
+    return {.width = members.at("width"),
+            .height = members.at("height"),
+            .min_scale = members.at("min_scale"),
+            .max_scale = members.at("max_scale"),
+            .min_ratio = members.at("min_ratio"),
+            .max_ratio = members.at("max_ratio"),
+            .mirror = members.at("mirror"),
+            .filter = parse_filter(members.at("filter").get<std::string>()),
+            .order = parse_pass_order(members.at("order").get<std::string>())};
+}
+
+Policy cropping(const RandomResizedCrop& crop) {
+    Policy policy;
+    policy.width = 1;
+    policy.depth = 1;
+    policy.crop = crop;
+    return policy;
+}
+
+/// The crops of an image, drawn many times.
+std::vector<ResizedCrop> draw_crops(const RandomResizedCrop& crop, int width, int height, std::uint64_t seed = 31) {
+    constexpr std::uint64_t count = 20000;
+    const Policy policy = cropping(crop);
+    std::vector<ResizedCrop> crops;
+    Plan plan;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        sample(policy, {.seed = seed, .index = i}, width, height, plan);
+        crops.push_back(plan.resized_crop.value());
+    }
+    return crops;
+}
+
+/// Any crop that is allowed, at the ends of its ranges more often than not.
+RandomResizedCrop random_crop(std::mt19937_64& random) {
+    constexpr std::array scales{0.0, 5e-324, 1e-9, 0.08, 0.5, 0.9999999999999999, 1.0};
+    constexpr std::array ratios{5e-324, 1e-300,  1e-9, 0.3,   0.75,
+                                1.0,    4.0 / 3, 1e9,  1e300, std::numeric_limits<double>::max()};
+    const auto two_of = [&](const auto& values) {
+        return std::minmax({values[random() % values.size()], values[random() % values.size()]});
+    };
+    const auto [min_scale, max_scale] = two_of(scales);
+    const auto [min_ratio, max_ratio] = two_of(ratios);
+    return {.width = 1 + static_cast<int>(random() % 300),
+            .height = std::numeric_limits<int>::max(),
+            .min_scale = min_scale,
+            .max_scale = max_scale,
+            .min_ratio = min_ratio,
+            .max_ratio = max_ratio};
+}
+
+template <typename Function>
+std::vector<double> values_of(const std::vector<ResizedCrop>& crops, Function function) {
+    std::vector<double> values;
+    for (const ResizedCrop& crop : crops) values.push_back(function(crop));
+    return values;
+}
+
 }  // namespace
 
 TEST_CASE("golden plans", "[sampler][golden]") {
     std::ifstream file(HALMIX_TEST_DATA "/sampler_plans.json");
     const auto cases = nlohmann::json::parse(file);
-    REQUIRE(cases.size() >= 48);
+    REQUIRE(cases.size() >= 178);
+    int crops = 0;
     for (const auto& row : cases) {
         INFO(row.dump());
         const auto& given = row.at("policy");
@@ -193,11 +252,19 @@ TEST_CASE("golden plans", "[sampler][golden]") {
         policy.depth = given.at("depth");
         policy.alpha = given.at("alpha");
         policy.ops = parse_op_choices(given.at("ops").get<std::string>());
+        if (given.contains("crop")) policy.crop = crop_of(given.at("crop"));
         const auto& at = row.at("key");
         const Key key{at.at("seed"), at.at("epoch"), at.at("index"), at.at("view")};
         const Plan expected = plan_from_json(row.at("plan").dump());
-        REQUIRE(sample(policy, key, expected.width, expected.height) == expected);
+        int width = expected.width, height = expected.height;
+        if (expected.resized_crop) {
+            width = expected.resized_crop->source_width;
+            height = expected.resized_crop->source_height;
+            ++crops;
+        }
+        REQUIRE(sample(policy, key, width, height) == expected);
     }
+    CHECK(crops >= 130);
 }
 
 TEST_CASE("log, log1p and exp are close to the true ones", "[sampler]") {
@@ -211,8 +278,10 @@ TEST_CASE("log, log1p and exp are close to the true ones", "[sampler]") {
         REQUIRE(close(exact::log(x), std::log(x)));
         const double near = (4 * uniform() - 0.9999) * std::ldexp(1, -static_cast<int>(random() % 200));
         REQUIRE(close(exact::log1p(near), std::log1p(near)));
-        const double y = -80 * uniform();
+        const double y = 160 * uniform() - 80;
         REQUIRE(close(exact::exp(y), std::exp(y)));
+        const double large = 700 * uniform();
+        REQUIRE(std::abs(exact::exp(large) / std::exp(large) - 1) < 1e-12);
     }
     CHECK(exact::log(1) == 0);
     CHECK(exact::log1p(0) == 0);
@@ -417,6 +486,132 @@ TEST_CASE("weights are exchangeable and negatively correlated, as Dirichlet's ar
     }
 }
 
+TEST_CASE("a crop's area is uniform, and so are its ratio's logarithm and its place", "[sampler][distribution]") {
+    constexpr int side = 1'000'000;  // of a source so large that rounding to pixels is nothing
+    const auto unit = [](double x) { return uniform_distribution(0, 1, x); };
+    const auto area = [](const ResizedCrop& c) {
+        return static_cast<double>(c.width) * c.height / (static_cast<double>(c.source_width) * c.source_height);
+    };
+    const auto log_ratio = [](const ResizedCrop& c) { return std::log(static_cast<double>(c.width) / c.height); };
+    const auto across = [](const ResizedCrop& c) { return (c.left + 0.5) / (c.source_width - c.width + 1); };
+    const auto down = [](const ResizedCrop& c) { return (c.top + 0.5) / (c.source_height - c.height + 1); };
+
+    // Whatever the area, such a square fits.
+    const auto squares = draw_crops({.min_ratio = 1, .max_ratio = 1}, side, side);
+    check_distribution(values_of(squares, area), [](double x) { return uniform_distribution(0.08, 1, x); });
+    for (const ResizedCrop& crop : squares) REQUIRE(crop.width == crop.height);
+
+    // Whatever the ratio, such an area fits.
+    const auto halves = draw_crops({.min_scale = 0.2, .max_scale = 0.5}, side, side);
+    check_distribution(values_of(halves, area), [](double x) { return uniform_distribution(0.2, 0.5, x); });
+    check_distribution(values_of(halves, log_ratio),
+                       [](double x) { return uniform_distribution(std::log(0.75), std::log(4.0 / 3), x); });
+    check_distribution(values_of(halves, across), unit);
+    check_distribution(values_of(halves, down), unit);
+
+    const auto uncorrelated = [&](const std::vector<double>& one, const std::vector<double>& other) {
+        const auto count = static_cast<double>(one.size());
+        double x1 = 0, y1 = 0, xx = 0, yy = 0, xy = 0;
+        for (std::size_t i = 0; i < one.size(); ++i) {
+            x1 += one[i], y1 += other[i];
+            xx += one[i] * one[i], yy += other[i] * other[i], xy += one[i] * other[i];
+        }
+        const double correlation = (xy - x1 * y1 / count) / std::sqrt((xx - x1 * x1 / count) * (yy - y1 * y1 / count));
+        return std::abs(correlation) < two_sided_normal / std::sqrt(count);
+    };
+    const std::vector<std::vector<double>> drawn{
+        values_of(halves, area), values_of(halves, log_ratio), values_of(halves, across), values_of(halves, down),
+        values_of(halves, [](const ResizedCrop& c) { return c.mirror ? 1.0 : 0.0; })};
+    for (std::size_t i = 0; i < drawn.size(); ++i) {
+        for (std::size_t k = 0; k < i; ++k) {
+            INFO(i << " and " << k);
+            CHECK(uncorrelated(drawn[i], drawn[k]));
+        }
+    }
+}
+
+TEST_CASE("all places of a box are equally likely", "[sampler][distribution]") {
+    // A box of 3x2 in 6x4; what has another size is left out.
+    std::vector<long> places(12);
+    for (const ResizedCrop& crop :
+         draw_crops({.min_scale = 0.24, .max_scale = 0.26, .min_ratio = 1.5, .max_ratio = 1.5}, 6, 4)) {
+        REQUIRE(crop.width == 3);
+        REQUIRE(crop.height == 2);
+        ++places.at(4 * crop.top + crop.left);
+    }
+    check_counts(places, std::vector<double>(12, 1.0 / 12));
+}
+
+TEST_CASE("boxes are tried ten times", "[sampler][distribution]") {
+    // A box of an area s fits into a square if its ratio is between s and 1 / s.
+    constexpr double scale = 0.9, highest = 4.0 / 3;
+    const double fits = std::log(1 / scale) / std::log(highest);
+    std::vector<long> counts(2);
+    for (const ResizedCrop& crop : draw_crops({.min_scale = scale, .max_scale = scale}, 1'000'000, 1'000'000)) {
+        ++counts[crop.width == crop.source_width && crop.height == crop.source_height ? 1 : 0];
+    }
+    const double fails = std::pow(1 - fits, 10);
+    check_counts(counts, {1 - fails, fails});
+}
+
+TEST_CASE("where no box fits, the largest allowed one is in the middle", "[sampler]") {
+    const auto box = [](const RandomResizedCrop& from, int width, int height) {
+        std::vector<int> members;
+        for (std::uint64_t i = 0; i < 50; ++i) {
+            const ResizedCrop crop = sample(cropping(from), {.index = i}, width, height).resized_crop.value();
+            const std::vector<int> drawn{crop.left, crop.top, crop.width, crop.height};
+            if (i == 0) members = drawn;
+            REQUIRE(drawn == members);
+        }
+        return members;
+    };
+    using Box = std::vector<int>;
+    CHECK(box({}, 1000, 10) == Box{493, 0, 13, 10});
+    CHECK(box({}, 10, 1000) == Box{0, 493, 10, 13});
+    CHECK(box({.min_scale = 0.9, .min_ratio = 1, .max_ratio = 1}, 7, 2) == Box{2, 0, 2, 2});
+    CHECK(box({.min_ratio = 0.4, .max_ratio = 0.4}, 1, 1000) == Box{0, 499, 1, 2});  // 2.5 rounds to even
+    CHECK(box({.min_ratio = 50, .max_ratio = 60}, 10, 10) == Box{0, 4, 10, 1});      // a row that torchvision has not
+    CHECK(box({.min_ratio = 0.01, .max_ratio = 0.02}, 10, 10) == Box{4, 0, 1, 10});
+    CHECK(box({.min_scale = 0, .max_scale = 0}, 40, 30) == Box{0, 0, 40, 30});
+    CHECK(box({.min_scale = 1, .min_ratio = 1.34, .max_ratio = 1.4}, 400, 300) == Box{0, 0, 400, 299});
+}
+
+TEST_CASE("results are mirrored as often as asked", "[sampler][distribution]") {
+    for (const double probability : {0.0, 0.001, 0.25, 0.5, 0.9, 1.0}) {
+        INFO(probability);
+        for (const int width : {40, 4000}) {  // also where no box fits
+            std::vector<long> counts(2);
+            for (const ResizedCrop& crop : draw_crops({.mirror = probability}, width, 30))
+                ++counts[crop.mirror ? 1 : 0];
+            if (probability == 0.001) {
+                CHECK(counts[1] > 3);
+                CHECK(counts[1] < 42);
+            } else {
+                check_counts(counts, {1 - probability, probability});
+            }
+        }
+    }
+}
+
+TEST_CASE("a crop changes nothing else of a plan", "[sampler]") {
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+        Policy policy = policy_of("all", static_cast<double>(i % 11));
+        policy.alpha = i % 3 == 0 ? 1 : 0.4;
+        policy.fill = {9, 8, 7};
+        const Key key{.seed = 5, .index = i};
+        const Plan plain = sample(policy, key, 61, 47);
+        policy.crop = {.width = 61, .height = 47, .filter = Filter::bicubic, .order = PassOrder::horizontal_first};
+        Plan cropped = sample(policy, key, 500, 375);
+        const ResizedCrop crop = cropped.resized_crop.value();
+        REQUIRE(crop.source_width == 500);
+        REQUIRE(crop.source_height == 375);
+        REQUIRE(crop.filter == Filter::bicubic);
+        REQUIRE(crop.order == PassOrder::horizontal_first);
+        cropped.resized_crop.reset();
+        REQUIRE(cropped == plain);
+    }
+}
+
 TEST_CASE("neighbouring keys are independent", "[sampler][distribution]") {
     constexpr int count = 20000;
     const auto uniforms = [](const Key& key) {
@@ -458,7 +653,8 @@ TEST_CASE("neighbouring keys are independent", "[sampler][distribution]") {
 TEST_CASE("every part of the key matters, to its last bit", "[sampler]") {
     Policy policy;
     policy.width = 16;
-    const auto plan = [&](const Key& key) { return sample(policy, key, 100, 100); };
+    policy.crop = RandomResizedCrop{};
+    const auto plan = [&](const Key& key) { return sample(policy, key, 1000, 1000); };
     const Plan base = plan({});
     CHECK(plan({}) == base);
     for (int bit = 0; bit < 64; ++bit) {
@@ -497,9 +693,17 @@ TEST_CASE("every policy and size gives a valid plan", "[sampler]") {
         policy.depth = random() % 4 == 0 ? -1 : 1 + static_cast<int>(random() % max_depth);
         policy.alpha = alphas[random() % alphas.size()];
         policy.fill = {static_cast<std::uint8_t>(random()), 2, 3};
-        const auto [width, height] = sizes[random() % sizes.size()];
+        auto [width, height] = sizes[random() % sizes.size()];
+        if (random() % 2 == 0) policy.crop = random_crop(random);
         const Plan plan = sample(policy, {.seed = seed}, width, height);
         REQUIRE_NOTHROW(validate(plan));
+        REQUIRE(plan.resized_crop.has_value() == policy.crop.has_value());
+        if (policy.crop) {
+            REQUIRE(plan.resized_crop->source_width == width);
+            REQUIRE(plan.resized_crop->source_height == height);
+            width = policy.crop->width;
+            height = policy.crop->height;
+        }
         REQUIRE(plan.width == width);
         REQUIRE(plan.height == height);
         REQUIRE(plan.fill == policy.fill);
@@ -549,6 +753,7 @@ TEST_CASE("a reused plan takes no memory after its first use", "[sampler]") {
             Policy policy;
             policy.alpha = alpha;
             policy.depth = depth;
+            if (depth != 1) policy.crop = RandomResizedCrop{};
             Plan plan;
             const long before = allocations;
             sample(policy, {}, 224, 224, plan);
@@ -563,7 +768,9 @@ TEST_CASE("a reused plan takes no memory after its first use", "[sampler]") {
 }
 
 TEST_CASE("what a reused plan held before does not matter", "[sampler]") {
-    Plan plan = sample(policy_of("all"), {.index = 1}, 640, 480);
+    Policy cropped = policy_of("all");
+    cropped.crop = RandomResizedCrop{};
+    Plan plan = sample(cropped, {.index = 1}, 640, 480);
     Policy policy = policy_of("safe");
     policy.width = 1;
     policy.depth = 2;
@@ -659,6 +866,26 @@ TEST_CASE("complaints about policies and sizes", "[sampler]") {
     CHECK(of([](Policy& p) { p.ops[3].weight = -2; }) ==
           "ops: weight -2 for rotate; allowed are finite numbers from 0 up");
     CHECK(of([](Policy& p) { p.ops[0].op = static_cast<Op>(99); }) == "ops: an op that does not exist");
+    const auto of_crop = [&](const RandomResizedCrop& crop) { return of([&](Policy& p) { p.crop = crop; }); };
+    CHECK(of_crop({}) == "no error");
+    CHECK(of_crop({.min_scale = 0, .max_scale = 0, .min_ratio = 1, .max_ratio = 1, .mirror = 0}) == "no error");
+    CHECK(of_crop({.width = 0}) == "crop.width: 0; allowed are whole numbers 1..2147483647");
+    CHECK(of_crop({.height = -3}) == "crop.height: -3; allowed are whole numbers 1..2147483647");
+    CHECK(of_crop({.min_scale = -0.1}) == "crop.min_scale: -0.1; allowed are numbers 0..1");
+    CHECK(of_crop({.min_scale = not_a_number}) == "crop.min_scale: nan; allowed are numbers 0..1");
+    CHECK(of_crop({.min_scale = 8, .max_scale = 100}) == "crop.min_scale: 8; allowed are numbers 0..1");
+    CHECK(of_crop({.max_scale = 0.05}) == "crop.max_scale: 0.05; allowed are numbers 0.08..1");
+    CHECK(of_crop({.max_scale = 1.5}) == "crop.max_scale: 1.5; allowed are numbers 0.08..1");
+    CHECK(of_crop({.min_ratio = 0}) == "crop.min_ratio: 0; allowed are finite numbers above 0");
+    CHECK(of_crop({.min_ratio = infinity, .max_ratio = infinity}) ==
+          "crop.min_ratio: inf; allowed are finite numbers above 0");
+    CHECK(of_crop({.max_ratio = 0.5}) == "crop.max_ratio: 0.5; allowed are finite numbers from 0.75 up");
+    CHECK(of_crop({.max_ratio = not_a_number}) == "crop.max_ratio: nan; allowed are finite numbers from 0.75 up");
+    CHECK(of_crop({.mirror = 1.01}) == "crop.mirror: 1.01; allowed are numbers 0..1");
+    CHECK(of_crop({.filter = static_cast<Filter>(7)}) ==
+          "crop.filter: filter number 7 does not exist; allowed are 0..1");
+    CHECK(of_crop({.order = static_cast<PassOrder>(2)}) ==
+          "crop.order: pass order number 2 does not exist; allowed are 0..1");
     for (const int bad : {0, -1, std::numeric_limits<int>::min()}) {
         const std::string tail = ": " + std::to_string(bad) + "; allowed are whole numbers 1..2147483647";
         CHECK(complaint([&] { static_cast<void>(sample({}, {}, bad, 5)); }) == "image width" + tail);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,23 @@ struct OpChoice {
 /// Error(invalid_argument): for unknown names, listing those there are, and for weights OpChoice does not allow.
 [[nodiscard]] HALMIX_API std::vector<OpChoice> parse_op_choices(std::string_view list);
 
+/// Draws the crop of a plan as torchvision's RandomResizedCrop and RandomHorizontalFlip do, whose defaults these are:
+/// up to ten boxes of a random area and aspect ratio, and the first that fits is put at a random place. If none does,
+/// it is the largest box in the middle with an allowed ratio.
+struct RandomResizedCrop {
+    int width = 224;             ///< of the result, in pixels, from 1 up
+    int height = 224;            ///< of the result, in pixels, from 1 up
+    double min_scale = 0.08;     ///< of the box's area, as a part of the source's: 0..1
+    double max_scale = 1;        ///< the same, min_scale..1
+    double min_ratio = 3.0 / 4;  ///< of the box's width to its height: finite, above 0
+    double max_ratio = 4.0 / 3;  ///< the same, finite, from min_ratio up
+    double mirror = 0.5;         ///< the probability that left and right change places, 0..1
+    Filter filter = Filter::bilinear;
+    PassOrder order = PassOrder::pillow_13;
+
+    friend bool operator==(const RandomResizedCrop&, const RandomResizedCrop&) = default;
+};
+
 /// What to draw plans from. The defaults are Composer's.
 struct Policy {
     double severity = 3;  ///< 0..10
@@ -40,6 +58,7 @@ struct Policy {
     double alpha = 1;     ///< of Dirichlet (weights) and Beta (mix); any finite value > 0
     std::vector<OpChoice> ops = parse_op_choices("all");
     Fill fill{};
+    std::optional<RandomResizedCrop> crop{};  ///< drawn before the ops; without, images keep their size
 };
 
 /// Throws Error(invalid_argument) unless the policy is as its comments say.
@@ -56,7 +75,8 @@ struct Key {
 
 /// Draws the plan of a key for a width x height image: a pure function. Philox-4x32-10 (Salmon et al., 2011) with
 /// `seed` as its key and counter (index, epoch, view, block); docs/sampling.md defines every draw to the last bit.
-/// Throws Error(invalid_argument) for a policy that is not valid or an image without pixels.
+/// With a crop the plan is of the crop's size, and has the ops, weights and mix that the key gives for an image of that
+/// size without one. Throws Error(invalid_argument) for a policy that is not valid or an image without pixels.
 ///
 /// The second form reuses the plan's memory: after the first plan of a policy it allocates nothing.
 [[nodiscard]] HALMIX_API Plan sample(const Policy& policy, const Key& key, int width, int height);

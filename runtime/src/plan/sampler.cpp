@@ -19,17 +19,23 @@ namespace halmix {
 namespace {
 
 constexpr int max_random_depth = 3;
+constexpr int max_pixels = std::numeric_limits<int>::max();
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(Status::invalid_argument, message); }
 
 // ---- Random numbers
 
-/// The random numbers of one key, in order.
+/// What numbers are for. Each has a half of the key's blocks to itself, so that ops do not depend on whether there is a
+/// crop.
+enum class Use : std::uint32_t { ops = 0, crop = 0x8000 };
+
+/// The random numbers of one key and use, in order.
 class Stream {
  public:
-    explicit Stream(const Key& key)
+    Stream(const Key& key, Use use)
         : key_{{low(key.seed), high(key.seed)}},
-          counter_{{low(key.index), high(key.index), key.epoch, std::uint32_t{key.view} << 16}} {}
+          counter_{{low(key.index), high(key.index), key.epoch,
+                    std::uint32_t{key.view} << 16 | static_cast<std::uint32_t>(use)}} {}
 
     /// 32 bits.
     std::uint32_t word() {
@@ -70,14 +76,14 @@ class Stream {
     }
 
  private:
-    static constexpr std::uint32_t last_block = 0xffff;
+    static constexpr std::uint32_t last_block = 0x7fff;  // of a use
 
     static std::uint32_t low(std::uint64_t bits) { return static_cast<std::uint32_t>(bits); }
     static std::uint32_t high(std::uint64_t bits) { return static_cast<std::uint32_t>(bits >> 32); }
 
     void next_block() {
         // A plan takes some hundred blocks at most unless its rejections beat odds of 1 to 10^1000; this makes sure
-        // that the next view's numbers are never used.
+        // that another use's or view's numbers are never used.
         if (block_ > last_block) refuse("sample: the key's random numbers are used up");
         r123::Philox4x32_R<10>::ctr_type counter = counter_;
         counter[3] |= block_++;
@@ -137,6 +143,44 @@ double draw_share(Stream& stream, double alpha) {
     std::array<double, 2> shares{};
     draw_shares(stream, alpha, shares);
     return shares[0];
+}
+
+// ---- The crop
+
+/// Puts the box into `crop`, whose source it has to fit in.
+void draw_box(Stream& stream, const RandomResizedCrop& from, ResizedCrop& crop) {
+    constexpr int tries = 10;
+    const double source_width = crop.source_width, source_height = crop.source_height;
+    const double min_log = exact::log(from.min_ratio), max_log = exact::log(from.max_ratio);
+    const auto fits = [](double side, double source_side) { return side >= 1 && side <= source_side; };
+    for (int n = 0; n < tries; ++n) {
+        const double area = source_width * source_height * stream.uniform(from.min_scale, from.max_scale);
+        const double ratio = exact::exp(stream.uniform(min_log, max_log));
+        const double width = std::nearbyint(std::sqrt(area * ratio));  // half to even
+        const double height = std::nearbyint(std::sqrt(area / ratio));
+        if (!fits(width, source_width) || !fits(height, source_height)) continue;  // also infinity and no number
+        crop.width = static_cast<int>(width);
+        crop.height = static_cast<int>(height);
+        crop.top = static_cast<int>(stream.below(crop.source_height - crop.height + 1));
+        crop.left = static_cast<int>(stream.below(crop.source_width - crop.width + 1));
+        return;
+    }
+    crop.width = crop.source_width;
+    crop.height = crop.source_height;
+    const double ratio = source_width / source_height;
+    const auto side = [](double length) { return static_cast<int>(std::max(1.0, std::nearbyint(length))); };
+    if (ratio < from.min_ratio) crop.height = side(source_width / from.min_ratio);
+    if (ratio > from.max_ratio) crop.width = side(source_height * from.max_ratio);
+    crop.left = (crop.source_width - crop.width) / 2;
+    crop.top = (crop.source_height - crop.height) / 2;
+}
+
+ResizedCrop draw_crop(Stream stream, const RandomResizedCrop& from, int source_width, int source_height) {
+    ResizedCrop crop{
+        .source_width = source_width, .source_height = source_height, .filter = from.filter, .order = from.order};
+    draw_box(stream, from, crop);
+    crop.mirror = stream.uniform() < from.mirror;
+    return crop;
 }
 
 // ---- The values of ops
@@ -314,6 +358,36 @@ void check_range(const char* name, double value, double min, double max, const c
            text::number(max));
 }
 
+/// Throws unless min <= value, and both are finite and above 0.
+void check_ratio(const char* name, double value, double min) {
+    if (value > 0 && value >= min && value <= std::numeric_limits<double>::max()) return;
+    refuse(std::string(name) + ": " + text::number(value) + "; allowed are finite numbers " +
+           (min > 0 ? "from " + text::number(min) + " up" : "above 0"));
+}
+
+/// Throws unless the value of an enumeration has a name.
+template <typename Enum>
+void check_named(const char* member, Enum value) {
+    try {
+        static_cast<void>(name(value));
+    } catch (const Error& error) {
+        if (error.status() == Status::out_of_memory) throw;
+        refuse(std::string(member) + ": " + error.what());
+    }
+}
+
+void check_crop(const RandomResizedCrop& crop) {
+    check_range("crop.width", crop.width, 1, max_pixels, "whole numbers");
+    check_range("crop.height", crop.height, 1, max_pixels, "whole numbers");
+    check_range("crop.min_scale", crop.min_scale, 0, 1, "numbers");
+    check_range("crop.max_scale", crop.max_scale, crop.min_scale, 1, "numbers");
+    check_ratio("crop.min_ratio", crop.min_ratio, 0);
+    check_ratio("crop.max_ratio", crop.max_ratio, crop.min_ratio);
+    check_range("crop.mirror", crop.mirror, 0, 1, "numbers");
+    check_named("crop.filter", crop.filter);
+    check_named("crop.order", crop.order);
+}
+
 }  // namespace
 
 std::vector<OpChoice> parse_op_choices(std::string_view list) {
@@ -346,6 +420,7 @@ void validate(const Policy& policy) {
             refuse("alpha: " + text::number(policy.alpha) + "; allowed are finite numbers above 0");
         }
         check_choices(policy.ops);
+        if (policy.crop) check_crop(*policy.crop);
     });
 }
 
@@ -359,18 +434,23 @@ Plan sample(const Policy& policy, const Key& key, int width, int height) {
 
 void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
     return guarded([&] {
-        constexpr int max_pixels = std::numeric_limits<int>::max();
         validate(policy);
         check_range("image width", width, 1, max_pixels, "whole numbers");
         check_range("image height", height, 1, max_pixels, "whole numbers");
 
-        Stream stream(key);
+        plan.width = width;
+        plan.height = height;
+        plan.resized_crop.reset();
+        if (policy.crop) {
+            plan.width = policy.crop->width;
+            plan.height = policy.crop->height;
+            plan.resized_crop = draw_crop({key, Use::crop}, *policy.crop, width, height);
+        }
+        Stream stream(key, Use::ops);
         std::array<double, max_width> memory{};
         const auto shares = std::span(memory).first(static_cast<std::size_t>(policy.width));
         draw_shares(stream, policy.alpha, shares);
 
-        plan.width = width;
-        plan.height = height;
         plan.mix = static_cast<float>(draw_share(stream, policy.alpha));
         plan.fill = policy.fill;
         plan.chains.resize(shares.size());
@@ -382,7 +462,7 @@ void sample(const Policy& policy, const Key& key, int width, int height, Plan& p
             const int depth = policy.depth > 0 ? policy.depth : 1 + static_cast<int>(stream.below(max_random_depth));
             for (int n = 0; n < depth; ++n) {
                 const OpChoice& choice = draw_choice(stream, policy.ops);
-                chain.ops.push_back({choice.op, draw_value(stream, choice, policy.severity, width, height)});
+                chain.ops.push_back({choice.op, draw_value(stream, choice, policy.severity, plan.width, plan.height)});
             }
         }
     });
