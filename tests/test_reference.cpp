@@ -1,5 +1,6 @@
-// The oracle in reference/ against data that the real Pillow and the real Composer made: golden/golden.json, written
-// and described by scripts/make_golden. HALMIX_TEST_DATA is the folder it lies in.
+// The oracle in reference/ against data that the real Pillow and the real Composer made: golden/golden.json and
+// golden/resized_crops.json, written and described by scripts/make_golden and scripts/make_crop_golden.
+// HALMIX_TEST_DATA is the folder they lie in.
 
 #include <zlib.h>
 
@@ -184,4 +185,30 @@ TEST_CASE("recorded plans equal Composer", "[golden]") {
         ++plans;
     }
     CHECK(plans >= 120);
+}
+
+TEST_CASE("resized crops equal Pillow's, in both orders of passes", "[golden]") {
+    const json data = json::parse(std::ifstream(HALMIX_TEST_DATA "/resized_crops.json"));
+    std::map<std::string, int> cases;
+    int orders_differ = 0;
+    for (std::size_t i = 0; const json& row : data.at("cases")) {
+        json plan = json::parse(R"({"version": 2, "mix": 0, "chains": [{"weight": 1, "ops": []}]})");
+        plan["width"] = row.at("to").at(0);
+        plan["height"] = row.at("to").at(1);
+        plan["resized_crop"] = row.at("resized_crop");
+        std::map<std::string, int> sums;
+        for (const auto& [order, made] : data.at("orders").items()) {
+            plan["resized_crop"]["order"] = order;
+            INFO(plan.dump());
+            const std::string expected = made.at("crc32").get<std::string>().substr(8 * i, 8);
+            CHECK(crc(halmix::reference::run(halmix::plan_from_json(plan.dump()), input(row))) == expected);
+            ++sums[expected];
+            ++cases[order];
+        }
+        orders_differ += sums.size() > 1;
+        ++i;
+    }
+    CHECK(cases["pillow_13"] >= 350);
+    CHECK(cases["horizontal_first"] == cases["pillow_13"]);
+    CHECK(orders_differ >= 40);
 }

@@ -20,6 +20,7 @@
 #include "reference/image.h"
 #include "reference/mix.h"
 #include "reference/posterize.h"
+#include "reference/resize.h"
 #include "reference/rotate.h"
 #include "reference/sharpness.h"
 #include "reference/shear.h"
@@ -61,7 +62,8 @@ inline Image apply(const OpCall& call, const Fill& fill, const Image& in) {
     std::abort();
 }
 
-inline Image run(const Plan& plan, const Image& in) {
+inline Image run(const Plan& plan, const Image& source) {
+    const Image in = plan.resized_crop ? resized_crop(*plan.resized_crop, plan.width, plan.height, source) : source;
     std::vector<Image> chains;
     std::vector<float> weights;
     for (const Chain& chain : plan.chains) {
