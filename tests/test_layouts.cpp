@@ -245,6 +245,46 @@ TEST_CASE("a batch of images by pointer: of many sizes and layouts, with several
     }
 }
 
+TEST_CASE("a box of a source, resized and mirrored, of any size in any layout, alone or under a mixture") {
+    Random random(36);
+    const auto length = [&](int most) {  // small ones as often as large ones
+        return std::clamp(static_cast<int>(std::exp2(std::log2(most + 1.0) * random() / 4294967296.0)), 1, most);
+    };
+    for (const Engine& engine : available_engines(false)) {
+        for (int round = 0; round < 1500; round++) {
+            const int channels = random() % 3 == 0 ? 1 : 3;
+            const int width = length(300), height = length(300), wide = length(400), high = length(200);
+            const Content content = random() % 4 == 0 ? Content::checkerboard : Content::noise;
+            const reference::Image image = make(content, wide, high, channels, random());
+            ResizedCrop crop{
+                .source_width = wide, .source_height = high, .width = length(wide), .height = length(high)};
+            crop.left = static_cast<int>(random() % (wide - crop.width + 1));
+            crop.top = static_cast<int>(random() % (high - crop.height + 1));
+            crop.filter = random() % 2 == 0 ? Filter::bilinear : Filter::bicubic;
+            crop.order = random() % 4 == 0 ? PassOrder::horizontal_first : PassOrder::pillow_13;
+            crop.mirror = random() % 2 == 0;
+            Plan plan = sample({}, {.seed = 6, .index = random()}, width, height);
+            if (random() % 4 == 0) {  // nothing to resize
+                plan.width = crop.width;
+                plan.height = crop.height;
+            }
+            if (random() % 4 != 0) plan.mix = 0;
+            plan.resized_crop = crop;
+            const auto sources = layouts(channels, false), results = layouts(channels, true);
+            Placed in(sources[random() % sources.size()], wide, high, channels, random),
+                out(results[random() % results.size()], plan.width, plan.height, channels, random);
+            place(image, in, random);
+            INFO(engine.target().name << ", round " << round << ": " << to_json(plan) << ", " << channels
+                                      << " channels, layout " << static_cast<int>(in.view.layout) << " to "
+                                      << static_cast<int>(out.view.layout));
+            engine.run(plan, in.view, out.view, {.normalization = imagenet});
+            REQUIRE(holds(out, reference::run(plan, image), imagenet));
+            REQUIRE(out.gaps_untouched());
+            REQUIRE(in.gaps_untouched());
+        }
+    }
+}
+
 TEST_CASE("packed batches in every layout equal their images one by one") {
     Random random(33);
     for (const Engine& engine : available_engines()) {

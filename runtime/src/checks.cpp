@@ -105,9 +105,31 @@ void check_normalization(const Normalization& normalization) {
 void check_images(const ImageView& in, const MutableImageView& out) {
     check_image("input image", in, false);
     check_image("output image", out, true);
-    if (in.width != out.width || in.height != out.height || in.channels != out.channels) {
+    if (in.channels != out.channels) {
         refuse("output image", "size " + size_text(out.width, out.height, out.channels) + "; the input's is " +
                                    size_text(in.width, in.height, in.channels));
+    }
+}
+
+void check_sizes(const Plan* plan, const ImageView& in, const MutableImageView& out) {
+    const bool resized = plan != nullptr && plan->resized_crop;
+    if (!resized && (in.width != out.width || in.height != out.height)) {
+        refuse("output image", "size " + size_text(out.width, out.height, out.channels) + "; the input's is " +
+                                   size_text(in.width, in.height, in.channels));
+    }
+    if (plan == nullptr) return;
+    validate(*plan);
+    auto expect = [](int width, int height, const char* what, const ImageView& image) {
+        if (width == image.width && height == image.height) return;
+        throw Error(Status::bad_plan, "plan: it is for " + std::string(what) + " of " + std::to_string(width) + "x" +
+                                          std::to_string(height) + " pixels; this one has " +
+                                          std::to_string(image.width) + "x" + std::to_string(image.height));
+    };
+    if (resized) {
+        expect(plan->resized_crop->source_width, plan->resized_crop->source_height, "a source", in);
+        expect(plan->width, plan->height, "a result", out);
+    } else {
+        expect(plan->width, plan->height, "an image", in);
     }
 }
 
@@ -118,20 +140,10 @@ void check_ops(std::span<const OpCall> ops) {
     }
 }
 
-void check_plan(const Plan& plan, int width, int height) {
-    validate(plan);
-    if (plan.resized_crop) throw Error(Status::bad_plan, "plan: resized_crop: not supported yet");
-    if (plan.width != width || plan.height != height) {
-        throw Error(Status::bad_plan, "plan: it is for an image of " + std::to_string(plan.width) + "x" +
-                                          std::to_string(plan.height) + " pixels; this one has " +
-                                          std::to_string(width) + "x" + std::to_string(height));
-    }
-}
-
 void check_task(const Task& task, const Normalization& normalization) {
     check_images(task.in, task.out);
     check_normalization(normalization);
-    if (task.plan != nullptr) check_plan(*task.plan, task.in.width, task.in.height);
+    check_sizes(task.plan, task.in, task.out);
 }
 
 void check_tasks(std::span<const Task> tasks, const Normalization& normalization) {
@@ -166,8 +178,9 @@ void check_batch(std::span<const Plan> plans, const Batch& in, const MutableBatc
     check_memory("input batch", in.data, in.memory);
     check_memory("output batch", out.data, out.memory);
     alignas(4) std::uint8_t somewhere = 0;  // device pointers are none to look at
-    check_images({&somewhere, in.width, in.height, in.channels, in.layout},
-                 MutableImageView{&somewhere, out.width, out.height, out.channels, out.layout});
+    const ImageView from(&somewhere, in.width, in.height, in.channels, in.layout);
+    const MutableImageView to(&somewhere, out.width, out.height, out.channels, out.layout);
+    check_images(from, to);
     check_normalization(normalization);
     auto begins = [](const void* data) { return reinterpret_cast<std::uintptr_t>(data); };
     if (begins(out.data) % static_cast<std::uintptr_t>(element_bytes(out.layout)) != 0) {
@@ -181,7 +194,7 @@ void check_batch(std::span<const Plan> plans, const Batch& in, const MutableBatc
     if (in.memory == out.memory && (addresses ? !disjoint : in.data == out.data)) {
         refuse("output batch", "it overlaps the input");
     }
-    for (const Plan& plan : plans) check_plan(plan, in.width, in.height);
+    for (const Plan& plan : plans) check_sizes(&plan, from, to);
 }
 
 }  // namespace halmix

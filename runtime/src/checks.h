@@ -16,9 +16,11 @@ namespace halmix {
 /// Throws Error(invalid_argument) about an argument.
 [[noreturn]] void refuse(std::string_view name, const std::string& problem);
 
+/// Each by itself, and that both have as many channels.
 void check_images(const ImageView& in, const MutableImageView& out);
+/// That the images have the sizes that a plan is for; of a null one, the same.
+void check_sizes(const Plan* plan, const ImageView& in, const MutableImageView& out);
 void check_ops(std::span<const OpCall> ops);
-void check_plan(const Plan& plan, int width, int height);
 void check_normalization(const Normalization& normalization);
 void check_task(const Task& task, const Normalization& normalization);
 /// Names the task in what it throws.

@@ -96,6 +96,7 @@ void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, 
     guarded([&] {
         check_ops(ops);
         check_images(in, out);
+        check_sizes(nullptr, in, out);
         check_normalization(options.normalization);
         CpuWorkspace& work = workspace_of(options).own;
         if (cpu_) return cpu_->apply(ops, fill, in, out, options.normalization, work);

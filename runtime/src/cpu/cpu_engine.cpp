@@ -80,6 +80,9 @@ void CpuWorkspace::release() {
     program = {};
     weights = {};
     images.release();
+    resize = {};
+    cut.release();
+    between.release();
 }
 
 /// One of the two layouts is u8_hwc, or both are the same.
@@ -100,6 +103,65 @@ void CpuEngine::convert(const ImageView& from, const MutableImageView& to, const
     bool flat = !has_gaps(from) && !has_gaps(to);
     Buffer<3> src = pixels(flat ? one_row(from) : from), dst = pixels(flat ? one_row(to) : to);
     check(function(&context, &src, &normalize, &dst), context, "convert");
+}
+
+void CpuEngine::resize(const ResizedCrop& crop, const ImageView& from, const MutableImageView& to,
+                       CpuWorkspace& work) const {
+    const ResampleRow& passes = cpu_rows[cpu_].resample;
+    const int channels = to.channels;
+    find_taps(crop, to.width, to.height, channels, passes.form, work.resize);
+    const Taps &rows = work.resize.rows, &columns = work.resize.columns;
+    const auto byte = halide_type_of<std::uint8_t>();
+    const int digit_bits = 32 / passes.form.taps;
+
+    // Rows `first` to `end` of what a pass makes, of which `source` and `result` begin with rows of these numbers.
+    struct Rows {
+        const std::uint8_t* data;
+        std::ptrdiff_t bytes, stride;
+        int first, count;
+    };
+    auto pass = [&](const Taps& taps, ResampleFunction function, const Rows& source, const Rows& result) {
+        auto buffer = [&](const Rows& rows) {
+            Shape<2> shape{dimension(rows.bytes, 1), dimension(rows.count, rows.stride)};
+            shape[1].min = rows.first;
+            return Buffer<2>(rows.data, byte, shape);
+        };
+        Buffer<2> src = buffer(source), dst = buffer(result);
+        Buffer<1> first(taps.first.data(), halide_type_of<std::int32_t>(), {dimension(std::ssize(taps.first), 1)});
+        const std::ptrdiff_t words = std::ptrdiff_t{taps.elements} * passes.form.taps;
+        Buffer<4> digits(
+            taps.digits.data(), halide_type_t(halide_type_int, static_cast<std::uint8_t>(digit_bits)),
+            {dimension(passes.form.taps, 1), dimension(taps.elements, passes.form.taps),
+             dimension(passes.form.digits, words), dimension(taps.dot_products, words * passes.form.digits)});
+        check(function(&work.context, &src, &first, &digits, &dst), work.context, "resize");
+    };
+    const ResampleFunction along_rows = channels == 1 ? passes.along_gray_rows : passes.along_rgb_rows;
+    const std::ptrdiff_t from_bytes = row_bytes(from), to_bytes = row_bytes(to);
+
+    // By bands of rows, so that what lies between the passes is still in the cache.
+    if (columns_first(crop, to.width, to.height)) {
+        by_bands(to, [&](int y, int count) {
+            std::uint8_t* between = work.between.reserve(count, from_bytes);
+            const Rows middle{between, from_bytes, from_bytes, y, count};
+            pass(columns, passes.along_columns, {from.data, from_bytes, from.stride, 0, from.height}, middle);
+            pass(rows, along_rows, middle, {to.row(y), to_bytes, to.stride, y, count});
+        });
+        return;
+    }
+    std::uint8_t* between = work.between.reserve(from.height, to_bytes);
+    int made = 0;
+    by_bands(to, [&](int y, int count) {
+        constexpr int together = 16;  // rows that a pass takes
+        const int reach = columns.first[y + count - 1] + columns.dot_products * passes.form.taps;
+        const int needed = std::min(from.height, (reach + together - 1) / together * together);
+        if (needed > made) {
+            pass(rows, along_rows, {from.row(made), from_bytes, from.stride, made, needed - made},
+                 {between + made * to_bytes, to_bytes, to_bytes, made, needed - made});
+            made = needed;
+        }
+        pass(columns, passes.along_columns, {between, to_bytes, to_bytes, 0, from.height},
+             {to.row(y), to_bytes, to.stride, y, count});
+    });
 }
 
 /// `out` and `scratch` overlap neither each other nor `in`.
@@ -149,19 +211,35 @@ void CpuEngine::mix(const Plan& plan, const ImageView& original, const std::uint
 
 void CpuEngine::run(const Plan* plan, const ImageView& source_image, const MutableImageView& result,
                     const Normalization& normalization, CpuWorkspace& work) const {
-    const ImageView in = normalized(source_image);
+    ImageView in = normalized(source_image);
     const MutableImageView out = normalized(result);
     const std::span<const Chain> chains = chains_of(plan);
     const bool clean = chains.empty(), levels = out.layout == Layout::u8_hwc;
+    const ResizedCrop* crop = plan != nullptr && plan->resized_crop ? &*plan->resized_crop : nullptr;
+    if (crop != nullptr) in = box_of(in, crop->left, crop->top, crop->width, crop->height);
+    const bool resized = crop != nullptr && (crop->mirror || in.width != out.width || in.height != out.height);
     const bool converted = in.layout != Layout::u8_hwc;
-    if (clean && !overlap(in, out) && (!converted || levels)) return convert(in, out, normalization, work.context);
+    if (clean && !resized && !overlap(in, out) && (!converted || levels)) {
+        return convert(in, out, normalization, work.context);
+    }
     const std::size_t count = chains.size();
-    Slots slots(in, count + (converted ? 2 : 1), work);
+    Slots slots(out, count + (converted || resized ? 2 : 1), work);
     const MutableImageView scratch = slots[count];
     ImageView source = in;
-    if (converted || clean) {
-        const MutableImageView room = slots[converted ? count + 1 : count];
-        convert(in, room, normalization, work.context);
+    if (converted || resized || clean) {
+        MutableImageView room = slots[converted || resized ? count + 1 : count];
+        if (resized) {
+            if (converted) {
+                const std::size_t bytes = image_bytes(Layout::u8_hwc, in.width, in.height, in.channels);
+                const MutableImageView cut(work.cut.reserve(1, bytes), in.width, in.height, in.channels);
+                convert(in, cut, normalization, work.context);
+                source = cut;
+            }
+            if (clean && levels && !overlap(source, out)) return resize(*crop, source, out, work);
+            resize(*crop, source, room, work);
+        } else {
+            convert(in, room, normalization, work.context);
+        }
         source = room;
     }
     if (clean) return convert(source, out, normalization, work.context);
@@ -170,7 +248,7 @@ void CpuEngine::run(const Plan* plan, const ImageView& source_image, const Mutab
     for (std::size_t k = 0; k < count; k++) {
         const Chain& chain = chains[k];
         work.weights.push_back(chain.weight);
-        lower(chain.ops, in.width, in.height, in.channels, Processor::cpu, work.program);
+        lower(chain.ops, out.width, out.height, out.channels, Processor::cpu, work.program);
         run_program(work.program, plan->fill, source, slots[k], scratch, work.context);
     }
     // What is still to be read must not be written to.

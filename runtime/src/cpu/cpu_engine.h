@@ -12,6 +12,7 @@
 #include "halmix/op.h"
 #include "halmix/plan.h"
 #include "lowering/program.h"
+#include "lowering/resize.h"
 
 namespace halmix {
 
@@ -38,8 +39,14 @@ struct CpuWorkspace {
     std::vector<float> weights;
     ImageMemory images;
 
+    // Of a resized crop: where it comes from if that must be converted, and what lies between its passes.
+    Resize resize;
+    ImageMemory cut, between;
+
     void release();
-    [[nodiscard]] std::size_t bytes() const { return context.scratch.bytes() + images.bytes(); }
+    [[nodiscard]] std::size_t bytes() const {
+        return context.scratch.bytes() + images.bytes() + cut.bytes() + between.bytes();
+    }
 };
 
 /// Runs plans on a CPU, one image at a time. All that Engine documents has been checked.
@@ -60,6 +67,8 @@ class CpuEngine {
 
     void convert(const ImageView& from, const MutableImageView& to, const Normalization& normalization,
                  Context& context) const;
+    /// From u8_hwc to u8_hwc, which do not overlap.
+    void resize(const ResizedCrop& crop, const ImageView& from, const MutableImageView& to, CpuWorkspace& work) const;
     void run_program(const Program& program, const Fill& fill, const ImageView& in, const MutableImageView& out,
                      const MutableImageView& scratch, Context& context) const;
     void mix(const Plan& plan, const ImageView& original, const std::uint8_t* chains, std::size_t chain_bytes,

@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 
 #include "cpu/lookup.h"
 #include "cpu/repack.h"
+#include "cpu/resample.h"
 
 namespace halmix {
 
@@ -81,6 +83,44 @@ int repack_image(halide_buffer_t* image, halide_buffer_t* out, repack::Function 
     return 0;
 }
 
+void ask_for_all(halide_buffer_t* buffer, std::initializer_list<int> extents) {
+    halide_dimension_t* dim = buffer->dim;
+    for (const int extent : extents) {
+        dim->min = 0;
+        dim->extent = extent;
+        dim++;
+    }
+}
+
+/// The pass of a resize along rows; extents are those that generators/resample_generator.cpp passes.
+int resample_rows(halide_buffer_t* image, halide_buffer_t* first, halide_buffer_t* digits, int from_bytes, int pixels,
+                  int taps, int digit_count, int dot_products, halide_buffer_t* out, resample::Function resample) {
+    const halide_dimension_t &bytes = out->dim[0], &rows = out->dim[1];
+    if (image->is_bounds_query() || first->is_bounds_query() || digits->is_bounds_query()) {
+        if (image->is_bounds_query()) {
+            ask_for_all(image, {from_bytes});
+            image->dim[1].min = rows.min;
+            image->dim[1].extent = rows.extent;
+        }
+        if (first->is_bounds_query()) ask_for_all(first, {pixels});
+        if (digits->is_bounds_query()) ask_for_all(digits, {taps, bytes.extent, digit_count, dot_products});
+        return 0;
+    }
+    const int corner[2] = {0, rows.min};
+    resample({.from = image->address_of(corner),
+              .from_stride = image->dim[1].stride,
+              .from_bytes = from_bytes,
+              .to = out->address_of(corner),
+              .to_stride = rows.stride,
+              .to_bytes = bytes.extent,
+              .first = reinterpret_cast<const std::int32_t*>(first->host),
+              .digits = digits->host,
+              .channels = bytes.extent / pixels,
+              .dot_products = dot_products,
+              .count = rows.extent});
+    return 0;
+}
+
 }  // namespace
 
 }  // namespace halmix
@@ -110,6 +150,20 @@ int halmix_repack__cpu_avx2(halide_buffer_t* image, halide_buffer_t* out) {
 
 int halmix_repack__cpu_sse41(halide_buffer_t* image, halide_buffer_t* out) {
     return halmix::repack_image(image, out, halmix::repack::ssse3_rgbx_to_rgb, halmix::repack::ssse3_rgb_to_rgbx);
+}
+
+int halmix_resample_rows__cpu_avx512(halide_buffer_t* image, halide_buffer_t* first, halide_buffer_t* digits,
+                                     int from_bytes, int pixels, int taps, int digit_count, int dot_products,
+                                     halide_buffer_t* out) {
+    return halmix::resample_rows(image, first, digits, from_bytes, pixels, taps, digit_count, dot_products, out,
+                                 halmix::resample::avx512);
+}
+
+int halmix_resample_rows__cpu_avx2(halide_buffer_t* image, halide_buffer_t* first, halide_buffer_t* digits,
+                                   int from_bytes, int pixels, int taps, int digit_count, int dot_products,
+                                   halide_buffer_t* out) {
+    return halmix::resample_rows(image, first, digits, from_bytes, pixels, taps, digit_count, dot_products, out,
+                                 halmix::resample::avx2);
 }
 
 }  // extern "C"

@@ -55,6 +55,15 @@ BasicImageView<Byte> rows_of(BasicImageView<Byte> image, int first, int count) {
     return image;
 }
 
+/// A part of an image.
+template <typename Byte>
+BasicImageView<Byte> box_of(BasicImageView<Byte> image, int left, int top, int width, int height) {
+    image.data = image.row(top) + left * (row_bytes(image) / image.width);
+    image.width = width;
+    image.height = height;
+    return image;
+}
+
 /// All rows as one, of an image without gaps between them.
 template <typename Byte>
 BasicImageView<Byte> one_row(BasicImageView<Byte> image) {

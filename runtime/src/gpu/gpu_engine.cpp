@@ -187,6 +187,10 @@ void GpuEngine::give_back(std::unique_ptr<GpuWorkspace> workspace, const Queue& 
 
 BatchReport GpuEngine::run(std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
                            const Options& options) {
+    for (const Plan* plan : plans) {
+        if (plan == nullptr || !plan->resized_crop) continue;
+        throw Error(Status::bad_plan, "plan: resized_crop: a GPU computes none yet; use the target of a CPU");
+    }
     std::unique_ptr<GpuWorkspace> work = take_workspace(options.queue);
     set_device(work->context, device_, options.queue);
     BatchReport report = BatchRun(*work, plans, in, out, options).run();
