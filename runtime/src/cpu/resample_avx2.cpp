@@ -46,6 +46,7 @@ template <int count>
     const __m256i bytes_of_lanes =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
     __m256i low[count], high[count];
+#pragma GCC unroll 4
     for (int r = 0; r < count; r++) {
         low[r] = _mm256_set1_epi32(1 << 21);
         high[r] = _mm256_setzero_si256();

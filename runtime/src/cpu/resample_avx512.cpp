@@ -74,6 +74,7 @@ struct Far {
 template <int count, typename Source>
 void compute(const Rows& rows, const Source& source, std::ptrdiff_t row, std::ptrdiff_t v, __mmask16 stored) {
     __m512i sums[count][digits];
+#pragma GCC unroll 4
     for (int r = 0; r < count; r++) {
         sums[r][0] = _mm512_set1_epi32(1 << 21);
         sums[r][1] = sums[r][2] = _mm512_setzero_si512();
@@ -113,9 +114,7 @@ void compute(const Rows& rows, const Source& source, std::ptrdiff_t v, __mmask16
     for (; row < rows.count; row++) compute<1>(rows, source, row, v, stored);
 }
 
-}  // namespace
-
-void avx512(const Rows& rows) {
+void compute(const Rows& rows) {
     const std::ptrdiff_t channels = rows.channels;
     const __m512i tap = _mm512_set1_epi32(static_cast<int>(channels * 0x03020100));
     const __m512i in_four =
@@ -145,6 +144,20 @@ void avx512(const Rows& rows) {
             _mm512_storeu_si512(far.at, at);
             compute(rows, far, v, stored);
         }
+    }
+}
+
+}  // namespace
+
+void avx512(const Rows& rows) {
+    // So few rows that they stay in the first cache, so many that finding where taps lie costs little.
+    constexpr std::ptrdiff_t block = 16;
+    for (std::ptrdiff_t row = 0; row < rows.count; row += block) {
+        Rows some = rows;
+        some.from += row * rows.from_stride;
+        some.to += row * rows.to_stride;
+        some.count = rows.count - row < block ? rows.count - row : block;
+        compute(some);
     }
 }
 

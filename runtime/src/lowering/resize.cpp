@@ -8,6 +8,8 @@ namespace halmix {
 
 namespace {
 
+constexpr int weight_bits = 22;
+
 double radius(Filter filter) { return filter == Filter::bicubic ? 2 : 1; }
 
 double weight(Filter filter, double x) {
@@ -17,76 +19,84 @@ double weight(Filter filter, double x) {
     return x < 1 ? near : x < 2 ? far : 0;
 }
 
-/// A word of taps, of digit `d`: 8 bits each, the last digit with what is left.
-std::uint32_t word_of(const std::int32_t* weights, std::ptrdiff_t step, int d, const DotProduct& form) {
-    const int bits = 32 / form.taps;
-    std::uint32_t word = 0;
-    for (int t = 0; t < form.taps; t++) {
-        std::int32_t rest = weights[t * step];
-        std::int32_t low = static_cast<std::int8_t>(rest);
-        for (int k = 0; k < d; k++) {
-            rest = (rest - low) >> 8;
-            low = static_cast<std::int8_t>(rest);
-        }
-        const auto digit = static_cast<std::uint32_t>(d + 1 < form.digits ? low : rest);
-        word |= (digit & (~0U >> (32 - bits))) << (t * bits);
+/// Weights of `t`-th taps, of results whose pixels have elements `first` to `end`, and their sums so far.
+template <Filter filter>
+void weigh(std::size_t results, double t, double inverse, const double* first, const double* end, const double* centre,
+           double* weights, double* total) {
+    for (std::size_t i = 0; i < results; i++) {
+        const double pixel = t + first[i], w = weight(filter, (pixel - centre[i] + 0.5) * inverse);
+        weights[i] = pixel < end[i] ? w : 0;
+        total[i] += weights[i];
     }
-    return word;
 }
 
-/// Along one axis, from `in` pixels to `out`, which have `elements` bytes each. All in double, in Pillow's order.
-void find_taps(int in, int out, Filter filter, bool mirror, int elements, const DotProduct& form, Resize& work,
-               Taps& taps) {
+/// The weights of each result along one axis, from `in` pixels to `out`, in units of 2^-22: work.fixed (result, tap).
+/// All in double, in Pillow's order, several results at a time. Returns how many taps results have at most.
+std::int32_t find_weights(int in, int out, Filter filter, Resize& work, Taps& taps) {
     const double scale = static_cast<double>(static_cast<float>(in)) / out;  // Pillow's boxes are float32
     const double stretch = std::max(scale, 1.0), support = radius(filter) * stretch, inverse = 1 / stretch;
     const auto results = static_cast<std::size_t>(out);
-    work.centre.resize(results);
-    work.count.resize(results);
+    for (std::vector<double>* values : {&work.centre, &work.first, &work.end, &work.total}) values->assign(results, 0);
     taps.first.resize(results);
     std::int32_t most = 0;
     for (std::size_t i = 0; i < results; i++) {
-        work.centre[i] = (static_cast<double>(i) + 0.5) * scale;
-        taps.first[i] = std::max(0, static_cast<std::int32_t>(work.centre[i] - support + 0.5));
-        work.count[i] = std::min(in, static_cast<std::int32_t>(work.centre[i] + support + 0.5)) - taps.first[i];
-        most = std::max(most, work.count[i]);
+        const double centre = (static_cast<double>(i) + 0.5) * scale;
+        const std::int32_t first = std::max(0, static_cast<std::int32_t>(centre - support + 0.5));
+        const std::int32_t end = std::min(in, static_cast<std::int32_t>(centre + support + 0.5));
+        work.centre[i] = centre;
+        work.first[i] = taps.first[i] = first;
+        work.end[i] = end;
+        most = std::max(most, end - first);
     }
-
-    // By taps first: the compiler then computes several results at a time.
     work.weights.resize(results * most);
-    work.total.assign(results, 0);
     for (std::int32_t t = 0; t < most; t++) {
-        double* weights = work.weights.data() + t * results;
-        for (std::size_t i = 0; i < results; i++) {
-            const double w = weight(filter, (t + taps.first[i] - work.centre[i] + 0.5) * inverse);
-            weights[i] = t < work.count[i] ? w : 0;
-            work.total[i] += weights[i];
-        }
+        (filter == Filter::bicubic ? weigh<Filter::bicubic>
+                                   : weigh<Filter::bilinear>)(results, t, inverse, work.first.data(), work.end.data(),
+                                                              work.centre.data(), work.weights.data() + t * results,
+                                                              work.total.data());
     }
     for (double& total : work.total) total = total == 0 ? 1 : total;
-
-    taps.elements = out * elements;
-    taps.dot_products = (most + form.taps - 1) / form.taps;
-    std::vector<std::int32_t>& fixed = work.fixed;
-    fixed.assign(results * taps.dot_products * form.taps, 0);
-    constexpr double one = 1 << 22;
+    work.fixed.resize(results * most);
+    constexpr double one = 1 << weight_bits;
     for (std::int32_t t = 0; t < most; t++) {
+        const double *weights = work.weights.data() + t * results, *total = work.total.data();
+        std::int32_t* fixed = work.fixed.data() + t * results;
         for (std::size_t i = 0; i < results; i++) {
-            const double w = work.weights[t * results + i] / work.total[i];
-            fixed[t * results + i] = static_cast<std::int32_t>(w * one + (w < 0 ? -0.5 : 0.5));
+            const double w = weights[i] / total[i] * one;
+            fixed[i] = static_cast<std::int32_t>(w + (w < 0 ? -0.5 : 0.5));
         }
     }
+    return most;
+}
 
-    const std::size_t words = results * elements;
-    constexpr std::size_t readable = 16;  // words that vectors may read beyond
-    taps.digits.resize(words * form.digits * taps.dot_products + readable);
-    std::uint32_t* to = taps.digits.data();
+/// Along one axis; a result has `elements` bytes.
+void find_taps(int in, int out, Filter filter, bool mirror, int elements, const DotProduct& form, Resize& work,
+               Taps& taps) {
+    const std::int32_t most = find_weights(in, out, filter, work, taps);
+    const auto results = static_cast<std::size_t>(out);
+    taps.elements = out * elements;
+    taps.dot_products = (most + form.taps - 1) / form.taps;
+    work.fixed.resize(results * taps.dot_products * form.taps, 0);
+    constexpr std::size_t readable = 16;  // words beyond, which vectors may read
+    taps.digits.resize(results * elements * form.digits * taps.dot_products + readable);
+    work.words.resize(results);
+    const int bits = 32 / form.taps;
+    const std::uint32_t mask = ~0U >> (32 - bits);
+    std::uint32_t *to = taps.digits.data(), *words = work.words.data();
     for (int g = 0; g < taps.dot_products; g++) {
         for (int d = 0; d < form.digits; d++) {
-            for (std::size_t k = 0; k < results; k++) {
-                const std::size_t i = mirror ? results - 1 - k : k;
-                const std::uint32_t word = word_of(fixed.data() + g * form.taps * results + i, out, d, form);
-                to = std::fill_n(to, elements, word);
+            std::fill_n(words, results, 0);
+            for (int t = 0; t < form.taps; t++) {
+                std::int32_t* rest = work.fixed.data() + (g * form.taps + t) * results;
+                for (std::size_t i = 0; i < results; i++) {
+                    // A digit is a signed byte, the last one all that is left.
+                    const std::int32_t value = d + 1 < form.digits ? static_cast<std::int8_t>(rest[i]) : rest[i];
+                    words[i] |= (static_cast<std::uint32_t>(value) & mask) << (t * bits);
+                    rest[i] = (rest[i] + 128) >> 8;
+                }
             }
+            if (mirror) std::reverse(words, words + results);
+            for (std::size_t i = 0; i < results; i++) to = std::fill_n(to, elements, words[i]);
         }
     }
     if (mirror) std::reverse(taps.first.begin(), taps.first.end());

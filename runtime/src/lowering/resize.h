@@ -19,8 +19,9 @@ struct Taps {
 /// The two passes of a resize, and memory to find them with.
 struct Resize {
     Taps rows, columns;
-    std::vector<std::int32_t> count, fixed;
-    std::vector<double> centre, weights, total;
+    std::vector<double> centre, first, end, total, weights;
+    std::vector<std::int32_t> fixed;
+    std::vector<std::uint32_t> words;
 };
 
 /// Whether columns are passed along first, before rows.
