@@ -228,6 +228,28 @@ TEST_CASE("rows and planes may have gaps and run backwards") {
     }
 }
 
+TEST_CASE("a clean view of a batch keeps nothing of the plan that was there before") {
+    const OwnedEngine engine = make_engine();
+    const OwnedPlan cropped = make_plan();
+    check(halmix_plan_from_json(nullptr,
+                                R"({"version": 2, "width": 29, "height": 17, "mix": 0, "fill": [1, 2, 3],
+                                    "resized_crop": {"source_width": 29, "source_height": 17, "left": 1, "top": 2,
+                                                     "width": 5, "height": 6, "mirror": true},
+                                    "chains": [{"weight": 1, "ops": [{"op": "equalize"}]}]})",
+                                cropped.get()));
+    Bytes in = noise(pixels), out(pixels);
+    const halmix_image from = image(in), to = image(out);
+    const halmix_plan* plan = cropped.get();
+    CHECK(halmix_run_batch(nullptr, engine.get(), &plan, 1, &from, 1, &to, nullptr) == HALMIX_BAD_PLAN);
+    says("plan: resized_crop: not supported yet");
+    CHECK(halmix_run(nullptr, engine.get(), plan, &from, &to, nullptr) == HALMIX_BAD_PLAN);
+    const halmix_task task{plan, from, to};
+    CHECK(halmix_run_tasks(nullptr, engine.get(), &task, 1, sizeof task, nullptr) == HALMIX_BAD_PLAN);
+    plan = nullptr;
+    check(halmix_run_batch(nullptr, engine.get(), &plan, 1, &from, 1, &to, nullptr));
+    CHECK(out == in);
+}
+
 TEST_CASE("text of plans is cut as snprintf does") {
     const OwnedPlan plan = make_plan(make_policy().get(), 1, 8, 8), again = make_plan();
     const std::string whole = json(plan.get());

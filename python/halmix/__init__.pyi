@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, overload
 
 import numpy as np
@@ -69,6 +69,7 @@ class Plan:
         mix: float,
         chains: Sequence[tuple[float, Sequence[OpCall]]],
         fill: Sequence[int] = (0, 0, 0),
+        resized_crop: Mapping[str, int | str] | None = None,
     ) -> None: ...
     @staticmethod
     def from_json(text: str | bytes, /) -> Plan: ...
@@ -83,6 +84,8 @@ class Plan:
     def fill(self) -> tuple[int, int, int]: ...
     @property
     def chains(self) -> tuple[tuple[float, tuple[tuple[str] | tuple[str, float], ...]], ...]: ...
+    @property
+    def resized_crop(self) -> dict[str, Any] | None: ...
 
 augmentation_sets: Final[dict[str, list[str]]]
 

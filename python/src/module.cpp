@@ -166,8 +166,88 @@ nb::tuple chains_of(const Plan& plan) {
     return nb::tuple(chains);
 }
 
-Plan make_plan(int width, int height, double mix, nb::handle chains, const Fill& fill) {
-    Plan plan{width, height, static_cast<float>(mix), fill, {}};
+/// The members of a resized crop, whose names are those of a plan's text.
+struct CropPixels {
+    const char* name;
+    int ResizedCrop::*member;
+};
+constexpr auto crop_pixels = std::to_array<CropPixels>({{"source_width", &ResizedCrop::source_width},
+                                                        {"source_height", &ResizedCrop::source_height},
+                                                        {"left", &ResizedCrop::left},
+                                                        {"top", &ResizedCrop::top},
+                                                        {"width", &ResizedCrop::width},
+                                                        {"height", &ResizedCrop::height}});
+
+nb::object dict_of(const std::optional<ResizedCrop>& crop) {
+    if (!crop) return nb::none();
+    nb::dict members;
+    for (const auto& [name, member] : crop_pixels) members[name] = (*crop).*member;
+    members["filter"] = name(crop->filter);
+    members["order"] = name(crop->order);
+    members["mirror"] = crop->mirror;
+    return members;
+}
+
+/// What `parse` makes of a string; `here` names it.
+template <typename Parse>
+auto parsed(nb::handle text, const std::string& here, Parse parse) {
+    if (!nb::isinstance<nb::str>(text)) {
+        throw nb::type_error((here + ": " + nb::repr(text).c_str() + "; allowed are strings").c_str());
+    }
+    try {
+        return parse(nb::cast<std::string_view>(text));
+    } catch (const Error& error) {
+        throw nb::value_error((here + ": " + error.what()).c_str());
+    }
+}
+
+/// A dict as `dict_of` makes it, or None.
+std::optional<ResizedCrop> crop_of(nb::handle given) {
+    if (given.is_none()) return std::nullopt;
+    if (!PyDict_Check(given.ptr())) {
+        throw nb::type_error(
+            (std::string("resized_crop: ") + nb::repr(given).c_str() + "; allowed are dicts and None").c_str());
+    }
+    const auto members = nb::steal<nb::dict>(PyDict_Copy(given.ptr()));
+    std::size_t found = 0;
+    std::string allowed;
+    const auto find = [&](const char* name) {
+        allowed.append(allowed.empty() ? "" : ", ").append(name);
+        nb::handle value = PyDict_GetItemString(members.ptr(), name);
+        found += value.is_valid();
+        return value;
+    };
+    ResizedCrop crop;
+    for (const auto& [name, member] : crop_pixels) {
+        const std::string here = std::string("resized_crop.") + name;
+        nb::handle value = find(name);
+        if (!value.is_valid()) throw nb::value_error((here + ": missing; a whole number is needed").c_str());
+        crop.*member = whole<int>(value, here.c_str());
+    }
+    if (nb::handle value = find("filter"); value.is_valid()) {
+        crop.filter = parsed(value, "resized_crop.filter", parse_filter);
+    }
+    if (nb::handle value = find("order"); value.is_valid()) {
+        crop.order = parsed(value, "resized_crop.order", parse_pass_order);
+    }
+    if (nb::handle value = find("mirror"); value.is_valid()) {
+        if (!PyBool_Check(value.ptr())) {
+            throw nb::type_error(
+                (std::string("resized_crop.mirror: ") + nb::repr(value).c_str() + "; allowed are True and False")
+                    .c_str());
+        }
+        crop.mirror = value.ptr() == Py_True;
+    }
+    if (found != members.size()) {
+        throw nb::value_error((std::string("resized_crop: ") + nb::repr(members).c_str() +
+                               " has an unknown member; allowed are " + allowed)
+                                  .c_str());
+    }
+    return crop;
+}
+
+Plan make_plan(int width, int height, double mix, nb::handle chains, const Fill& fill, nb::handle resized_crop) {
+    Plan plan{width, height, static_cast<float>(mix), fill, {}, crop_of(resized_crop)};
     if (!nb::isinstance<nb::sequence>(chains)) throw nb::type_error("chains: allowed are lists of (weight, ops)");
     for (nb::handle item : chains) {
         const std::string here = "chains[" + std::to_string(plan.chains.size()) + "]";
@@ -181,6 +261,17 @@ Plan make_plan(int width, int height, double mix, nb::handle chains, const Fill&
     return plan;
 }
 
+/// "500x375 > crop(12, 30, 300, 280) > resize(224x224, bicubic) > mirror": left, top, width and height of the box.
+std::string text_of(const ResizedCrop& crop, const std::string& size) {
+    const ResizedCrop usual;
+    std::string text = std::to_string(crop.source_width) + "x" + std::to_string(crop.source_height) + " > crop(" +
+                       std::to_string(crop.left) + ", " + std::to_string(crop.top) + ", " + std::to_string(crop.width) +
+                       ", " + std::to_string(crop.height) + ") > resize(" + size;
+    if (crop.filter != usual.filter) text.append(", ").append(name(crop.filter));
+    if (crop.order != usual.order) text.append(", ").append(name(crop.order));
+    return text + (crop.mirror ? ") > mirror" : ")");
+}
+
 /// As people write it: "0.42 of (0.31 rotate(-12) > equalize + 0.69 image)".
 std::string text_of(const Plan& plan) {
     auto shortest = [](double value) { return std::string(nb::repr(nb::float_(value)).c_str()); };
@@ -189,8 +280,9 @@ std::string text_of(const Plan& plan) {
         std::snprintf(digits, sizeof digits, "%.3g", value);
         return std::string(digits);
     };
+    const std::string size = std::to_string(plan.width) + "x" + std::to_string(plan.height);
     std::string text =
-        "Plan(" + std::to_string(plan.width) + "x" + std::to_string(plan.height) + ": " + rounded(plan.mix) + " of (";
+        "Plan(" + (plan.resized_crop ? text_of(*plan.resized_crop, size) : size) + ": " + rounded(plan.mix) + " of (";
     for (const Chain& chain : plan.chains) {
         if (&chain != plan.chains.data()) text += " + ";
         text += rounded(chain.weight) + " ";
@@ -452,11 +544,10 @@ NB_MODULE(_core, module) {
     nb::class_<Plan>(module, "Plan")
         .def(
             "__init__",
-            [](Plan* self, int width, int height, double mix, nb::handle chains, const Fill& fill) {
-                new (self) Plan(make_plan(width, height, mix, chains, fill));
-            },
+            [](Plan* self, int width, int height, double mix, nb::handle chains, const Fill& fill,
+               nb::handle resized_crop) { new (self) Plan(make_plan(width, height, mix, chains, fill, resized_crop)); },
             nb::arg("width"), nb::arg("height"), nb::arg("mix"), nb::arg("chains"),
-            nb::arg("fill") = nb::make_tuple(0, 0, 0))
+            nb::arg("fill") = nb::make_tuple(0, 0, 0), nb::arg("resized_crop") = nb::none())
         .def_static("from_json", [](std::string_view text) { return plan_from_json(text); })
         .def("to_json", [](const Plan& self) { return to_json(self); })
         .def_ro("width", &Plan::width)
@@ -464,12 +555,13 @@ NB_MODULE(_core, module) {
         .def_ro("mix", &Plan::mix)
         .def_prop_ro("fill", [](const Plan& self) { return nb::make_tuple(self.fill[0], self.fill[1], self.fill[2]); })
         .def_prop_ro("chains", chains_of)
-        .def("__repr__", text_of)
+        .def_prop_ro("resized_crop", [](const Plan& self) { return dict_of(self.resized_crop); })
+        .def("__repr__", [](const Plan& self) { return text_of(self); })
         .def("__reduce__",
              [](const nb::object& self) {
-                 return nb::make_tuple(nb::type<Plan>(),
-                                       nb::make_tuple(self.attr("width"), self.attr("height"), self.attr("mix"),
-                                                      self.attr("chains"), self.attr("fill")));
+                 return nb::make_tuple(nb::type<Plan>(), nb::make_tuple(self.attr("width"), self.attr("height"),
+                                                                        self.attr("mix"), self.attr("chains"),
+                                                                        self.attr("fill"), self.attr("resized_crop")));
              })
         .def("__eq__", [](const Plan& self, nb::handle other) {
             const Plan* plan = nullptr;

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import signal
 import threading
 import time
@@ -35,6 +36,52 @@ def test_plans_are_data():
     weights = [weight for weight, _ in plan.chains]
     assert len(weights) == 3 and abs(sum(weights) - 1) < 1e-5
     assert halmix.sample(40, 30, seed=3, index=1, depth=2, chains=5).chains[4][1][1]
+
+
+CROP = {"source_width": 500, "source_height": 375, "left": 12, "top": 30, "width": 300, "height": 280}
+
+
+def test_plans_hold_a_resized_crop(photo):
+    plain = halmix.Plan(40, 30, 0.5, [(1, ["equalize"])])
+    assert plain.resized_crop is None
+    plan = halmix.Plan(40, 30, 0.5, [(1, ["equalize"])], resized_crop=CROP)
+    assert plan.resized_crop == {**CROP, "filter": "bilinear", "order": "pillow_13", "mirror": False}
+    assert repr(plan) == "Plan(500x375 > crop(12, 30, 300, 280) > resize(40x30): 0.5 of (1 equalize))"
+    members = {**CROP, "left": np.int64(3), "filter": "bicubic", "order": "horizontal_first", "mirror": True}
+    other = halmix.Plan(40, 30, 0.5, [(1, ["equalize"])], (1, 2, 3), members)
+    assert repr(other).startswith(
+        "Plan(500x375 > crop(3, 30, 300, 280) > resize(40x30, bicubic, horizontal_first) > mirror: 0.5 of ("
+    )
+    for one in plan, other:
+        again = halmix.Plan(one.width, one.height, one.mix, one.chains, one.fill, one.resized_crop)
+        for twin in again, pickle.loads(pickle.dumps(one)), halmix.Plan.from_json(one.to_json()):
+            assert twin == one and twin.resized_crop == one.resized_crop
+    assert plain != plan != other
+    assert json.loads(plan.to_json())["resized_crop"] == CROP
+    with pytest.raises(ValueError, match="plan: resized_crop: not supported yet"):
+        halmix.run(halmix.Plan(61, 47, 0.5, [(1, [])], resized_crop=CROP), photo)
+
+
+@pytest.mark.parametrize(
+    "crop,error,message",
+    [
+        (3, TypeError, "resized_crop: 3; allowed are dicts and None"),
+        ({}, ValueError, "resized_crop.source_width: missing"),
+        ({**CROP, "left": -1}, ValueError, "resized_crop.left: -1; allowed are whole numbers 0"),
+        ({**CROP, "left": 201}, ValueError, "plan: resized_crop.left: 201; allowed are whole numbers 0..200"),
+        ({**CROP, "left": 2.0}, TypeError, "resized_crop.left: 2.0; allowed are whole numbers 0"),
+        ({**CROP, "width": 2**31}, ValueError, "resized_crop.width: 2147483648"),
+        ({**CROP, "filter": "box"}, ValueError, "resized_crop.filter: 'box' is not a filter; allowed are bilinear, bicubic"),
+        ({**CROP, "filter": 2}, TypeError, "resized_crop.filter: 2; allowed are strings"),
+        ({**CROP, "order": ""}, ValueError, "resized_crop.order: '' is not a pass order; allowed are pillow_13"),
+        ({**CROP, "mirror": 1}, TypeError, "resized_crop.mirror: 1; allowed are True and False"),
+        ({**CROP, "box": 1}, ValueError, "has an unknown member; allowed are source_width, source_height, left, top"),
+        ({**CROP, 3: 1}, ValueError, "has an unknown member"),
+    ],
+)
+def test_resized_crops_that_are_none(crop, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        halmix.Plan(8, 8, 0.5, [(1, [])], resized_crop=crop)
 
 
 @pytest.mark.parametrize(
