@@ -1,34 +1,87 @@
 #pragma once
 
-/// What the two codecs share. Private to io/.
+/// What the codecs share. Private to io/.
 
 #include <array>
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <new>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include "image_file.h"
+#include "error.h"
+#include "halmix/image.h"
+#include "rows.h"
 
 namespace halmix::io {
 
-[[nodiscard]] Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::filesystem::path& name);
-[[nodiscard]] Image decode_png(std::span<const std::uint8_t> bytes, const std::filesystem::path& name);
+/// A picture's bytes, and what it is called in messages.
+struct Source {
+    std::span<const std::uint8_t> bytes;
+    std::string_view name;
+};
+
+/// What a header says of the pixels as they are stored.
+struct Header {
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+    int channels = 0;     ///< 1 or 3
+    int orientation = 1;  ///< EXIF's, 1..8
+};
+
+/// Memory that is kept, and grows to the most that was asked for. Its pages are not touched before they are used.
+class Scratch {
+ public:
+    [[nodiscard]] std::uint8_t* of(std::size_t size) {
+        if (size > size_) {
+            size_ = 0;
+            memory_.reset();
+            memory_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+            size_ = size;
+        }
+        return memory_.get();
+    }
+
+ private:
+    std::unique_ptr<std::uint8_t[]> memory_;
+    std::size_t size_ = 0;
+};
+
+/// Reads pictures of one format, one after another. `open` reads a header; then `decode` may be called once, and reads
+/// the pixels. Both throw Error, or std::bad_alloc; after that, the next call is `open`.
+class Reader {
+ public:
+    Reader() = default;
+    virtual ~Reader() = default;
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    [[nodiscard]] virtual Header open(const Source& source) = 0;
+
+    /// Puts a window into `rows`. The window counts the pixels of the stored picture at a resolution of `eighths`.
+    virtual void decode(const Window& window, int eighths, const Rows& rows) = 0;
+
+    /// Whether `decode` takes other `eighths` than 8.
+    [[nodiscard]] virtual bool scales() const = 0;
+};
+
+[[nodiscard]] std::unique_ptr<Reader> jpeg_reader();
+[[nodiscard]] std::unique_ptr<Reader> png_reader();
 [[nodiscard]] std::vector<std::uint8_t> encode_jpeg(ImageView image, int quality, const std::filesystem::path& name);
 [[nodiscard]] std::vector<std::uint8_t> encode_png(ImageView image, const std::filesystem::path& name);
 
-/// An image of this size with memory reserved but not yet touched; throws Error if that is more than can be handled.
-[[nodiscard]] Image reserve_image(std::uint32_t width, std::uint32_t height, int channels, int decoded_channels,
-                                  const std::filesystem::path& name);
-
-/// Appends a row to `image.pixels` and returns it.
-[[nodiscard]] inline std::uint8_t* grow_row(std::vector<std::uint8_t>& pixels, std::size_t row_bytes) {
-    pixels.resize(pixels.size() + row_bytes);
-    return pixels.data() + (pixels.size() - row_bytes);
+/// Runs `call`; running out of memory becomes an Error about `name`.
+template <typename Call>
+auto with_memory(const std::filesystem::path& name, Call&& call) {
+    try {
+        return call();
+    } catch (const std::bad_alloc&) {
+        throw Error(name, "needs more memory than there is", "use fewer threads or a smaller image");
+    }
 }
 
 /// A way out of C libraries whose error handlers must not return. Exceptions may not pass through C code, and longjmp

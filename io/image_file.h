@@ -2,9 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "error.h"
@@ -14,12 +17,29 @@
 /// no half-written file behind.
 namespace halmix::io {
 
+/// Leaves elements of a vector as they are until they are written: no page of memory is touched for their sake.
+template <typename T>
+struct Untouched : std::allocator<T> {
+    template <typename U>
+    struct rebind {
+        using other = Untouched<U>;
+    };
+    template <typename U>
+    void construct(U* place) noexcept {
+        ::new (static_cast<void*>(place)) U;
+    }
+    template <typename U, typename... Arguments>
+    void construct(U* place, Arguments&&... arguments) {
+        ::new (static_cast<void*>(place)) U(std::forward<Arguments>(arguments)...);
+    }
+};
+
 /// Decoded pixels: gray (1 channel) or RGB (3), rows one after another.
 struct Image {
     int width = 0;
     int height = 0;
     int channels = 0;
-    std::vector<std::uint8_t> pixels;
+    std::vector<std::uint8_t, Untouched<std::uint8_t>> pixels;
 
     [[nodiscard]] ImageView view() const { return {pixels.data(), width, height, channels}; }
     [[nodiscard]] MutableImageView view() { return {pixels.data(), width, height, channels}; }
@@ -33,15 +53,12 @@ enum class Format : unsigned char { jpeg, png };
 inline constexpr int default_quality = 95;
 
 /// Reads an image; the content decides the format, not the name. The pixels are those of Pillow's decoder, byte for
-/// byte, turned upright as the EXIF orientation says (JPEG's APP1, PNG's eXIf); all other metadata is dropped.
-///
-/// * JPEG: gray, YCbCr or RGB with 8 bits, baseline or progressive. CMYK, YCCK, 12-bit and lossless files are refused,
-///   and so is a truncated or damaged file, even where a decoder could guess the missing part.
-/// * PNG: gray, RGB or palette (which becomes RGB), with 1 to 8 bits, interlaced or not. 16-bit files are refused.
-///   An alpha channel or transparent colour is dropped if every pixel is opaque; otherwise the file is refused.
-/// * Images of more than 2^31 - 1 decoded bytes or 1,000,000 pixels a side are refused before memory is taken for them;
-///   memory is touched only as rows arrive.
+/// byte, turned upright as the EXIF orientation says; all other metadata is dropped. Which pictures are read and which
+/// are refused, halmix/io.h tells.
 [[nodiscard]] Image read(const std::filesystem::path& path);
+
+/// The format that a file's first bytes, up to 16 of them, tell; throws Error if it is neither.
+[[nodiscard]] Format detect(std::span<const std::uint8_t> bytes, const std::filesystem::path& name);
 
 /// The same from memory; `name` stands for the path in error messages.
 [[nodiscard]] Image decode(std::span<const std::uint8_t> bytes, const std::filesystem::path& name);

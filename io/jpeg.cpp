@@ -96,63 +96,125 @@ int orientation_of(const jpeg_decompress_struct& info) {
     for (const jpeg_marker_struct* marker = info.marker_list; marker != nullptr; marker = marker->next) {
         const std::span bytes(marker->data, marker->data_length);
         if (bytes.size() > exif_header.size() && std::ranges::equal(bytes.first<6>(), exif_header)) {
-            return exif_orientation(bytes);
+            return exif_orientation(bytes.subspan(exif_header.size()));
         }
     }
     return 1;
 }
 
+class JpegReader : public Reader {
+ public:
+    JpegReader() { progress_.progress_monitor = on_progress; }
+
+    Header open(const Source& source) override {
+        name_ = source.name;
+        codec_.errors.msg_code = 0;
+        jpeg_decompress_struct& info = codec_.info;
+        call([&] {
+            // All anew: a picture without tables of its own would otherwise be decoded with those of the one before.
+            jpeg_destroy_decompress(&info);
+            jpeg_create_decompress(&info);
+            info.progress = &progress_;
+            jpeg_mem_src(&info, source.bytes.data(), source.bytes.size());
+            jpeg_save_markers(&info, JPEG_APP0 + 1, 0xffff);
+            jpeg_read_header(&info, TRUE);
+        });
+        switch (info.jpeg_color_space) {
+            case JCS_GRAYSCALE:
+                info.out_color_space = JCS_GRAYSCALE;
+                break;
+            case JCS_YCbCr:
+            case JCS_RGB:
+                info.out_color_space = JCS_RGB;
+                break;
+            case JCS_CMYK:
+            case JCS_YCCK:
+                throw Error(name_, "is a CMYK image", "convert it to RGB");
+            default:
+                throw Error(name_, "has " + std::to_string(info.num_components) + " channels of unknown meaning",
+                            "convert it to gray or RGB");
+        }
+        return {info.image_width, info.image_height, info.out_color_space == JCS_GRAYSCALE ? 1 : 3,
+                orientation_of(info)};
+    }
+
+    void decode(const Window& window, int eighths, const Rows& rows) override {
+        jpeg_decompress_struct& info = codec_.info;
+        info.scale_num = static_cast<unsigned>(eighths);
+        info.scale_denom = 8;
+        call([&] { jpeg_start_decompress(&info); });
+        const bool exact = windows_are_exact();
+        const int margin = exact ? leave_columns(window) : window.left;
+        const int channels = info.out_color_components;
+        const bool direct = (exact || window.top == 0) && margin == 0 &&
+                            static_cast<int>(info.output_width) == window.width && rows.direct(channels);
+        std::uint8_t* const scratch = direct ? nullptr : scratch_.of(std::size_t{info.output_width} * channels);
+        JSAMPROW row = scratch;
+        if (exact) {
+            call([&] { jpeg_skip_scanlines(&info, static_cast<JDIMENSION>(window.top)); });
+        } else {
+            for (int y = 0; y < window.top; ++y) call([&] { jpeg_read_scanlines(&info, &row, 1); });
+        }
+        for (int y = 0; y < window.height; ++y) {
+            if (direct) row = rows.row(y);
+            call([&] { jpeg_read_scanlines(&info, &row, 1); });
+            if (!direct) (void)rows.put(y, row + std::ptrdiff_t{margin} * channels, channels, false);
+        }
+        if (info.output_scanline == info.output_height) call([&] { jpeg_finish_decompress(&info); });
+        jpeg_abort_decompress(&info);  // gives the picture's memory back
+    }
+
+    [[nodiscard]] bool scales() const override { return true; }
+
+ private:
+    template <typename Step>
+    void call(Step&& step) {
+        if (codec_.escape.run(step)) return;
+        if (codec_.errors.msg_code == JERR_BAD_PRECISION) {
+            throw Error(name_, "is not a JPEG of 8 bits", "save it with 8 bits per channel");
+        }
+        if (codec_.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+        throw Error(name_, "is damaged or not a usual JPEG: " + std::string(codec_.escape.message()),
+                    "replace it with an intact copy");
+    }
+
+    /// Whether libjpeg computes a window as it does the whole picture, at this scale; tests look at version 2.1.5. It
+    /// does not where it makes up for coefficients that a progressive file lacks, nor for colours at a quarter of the
+    /// width if they are scaled, too.
+    [[nodiscard]] bool windows_are_exact() const {
+        const jpeg_decompress_struct& info = codec_.info;
+        if (info.max_h_samp_factor > 2 && info.scale_num != info.scale_denom) return false;
+        if (info.coef_bits == nullptr) return true;
+        constexpr int smoothed = 10;  // coefficients that this looks at
+        return std::all_of(info.coef_bits, info.coef_bits + info.num_components, [&](const auto& missing_bits) {
+            return std::all_of(missing_bits, missing_bits + smoothed, [](int bits) { return bits == 0; });
+        });
+    }
+
+    /// Has libjpeg leave out columns beside the window; returns how many are left on its left side.
+    ///
+    /// Upsampling reads a sample on either side, which libjpeg takes for the picture's edge where columns are left out,
+    /// and with fewer than two samples it uses another filter. So there are two samples more on either side.
+    int leave_columns(const Window& window) {
+        jpeg_decompress_struct& info = codec_.info;
+        const int more = 2 * info.max_h_samp_factor;
+        const int left = std::max(window.left - more, 0);
+        const int right = std::min(window.left + window.width + more, static_cast<int>(info.output_width));
+        auto first = static_cast<JDIMENSION>(left);
+        auto width = static_cast<JDIMENSION>(right - left);
+        call([&] { jpeg_crop_scanline(&info, &first, &width); });
+        return window.left - static_cast<int>(first);
+    }
+
+    Codec<jpeg_decompress_struct> codec_;
+    jpeg_progress_mgr progress_{};
+    std::string_view name_;
+    Scratch scratch_;
+};
+
 }  // namespace
 
-Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::filesystem::path& name) {
-    Codec<jpeg_decompress_struct> codec;
-    jpeg_decompress_struct& info = codec.info;
-    const auto call = [&](auto&& step) {
-        if (codec.escape.run(step)) return;
-        if (codec.errors.msg_code == JERR_BAD_PRECISION) {
-            throw Error(name, "is not a JPEG of 8 bits", "save it with 8 bits per channel");
-        }
-        if (codec.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
-        throw Error(name, "is damaged or not a usual JPEG: " + std::string(codec.escape.message()),
-                    "replace it with an intact copy");
-    };
-
-    jpeg_progress_mgr progress{};
-    progress.progress_monitor = on_progress;
-    call([&] {
-        jpeg_create_decompress(&info);
-        info.progress = &progress;
-        jpeg_mem_src(&info, bytes.data(), bytes.size());
-        jpeg_save_markers(&info, JPEG_APP0 + 1, 0xffff);
-        jpeg_read_header(&info, TRUE);
-    });
-    switch (info.jpeg_color_space) {
-        case JCS_GRAYSCALE:
-            info.out_color_space = JCS_GRAYSCALE;
-            break;
-        case JCS_YCbCr:
-        case JCS_RGB:
-            info.out_color_space = JCS_RGB;
-            break;
-        case JCS_CMYK:
-        case JCS_YCCK:
-            throw Error(name, "is a CMYK image", "convert it to RGB");
-        default:
-            throw Error(name, "has " + std::to_string(info.num_components) + " channels of unknown meaning",
-                        "convert it to gray or RGB");
-    }
-
-    const int channels = info.out_color_space == JCS_GRAYSCALE ? 1 : 3;
-    Image image = reserve_image(info.image_width, info.image_height, channels, channels, name);
-    const int orientation = orientation_of(info);  // now, for libjpeg forgets the markers when it has finished
-    call([&] { jpeg_start_decompress(&info); });
-    while (info.output_scanline < info.output_height) {
-        JSAMPROW row = grow_row(image.pixels, std::size_t{info.image_width} * channels);
-        call([&] { jpeg_read_scanlines(&info, &row, 1); });
-    }
-    call([&] { jpeg_finish_decompress(&info); });
-    return upright(std::move(image), orientation);
-}
+std::unique_ptr<Reader> jpeg_reader() { return std::make_unique<JpegReader>(); }
 
 std::vector<std::uint8_t> encode_jpeg(ImageView image, int quality, const std::filesystem::path& name) {
     Destination destination;

@@ -16,34 +16,15 @@ namespace {
     static_cast<Escape*>(png_get_error_ptr(png))->fail(message);
 }
 
-/// Metadata of which nothing is needed, each name with a zero byte. libpng would unpack it, and a few megabytes may
+/// Metadata that libpng need not look at, each name with a zero byte. libpng would unpack it, and a few megabytes may
 /// hold a thousand times as many.
-constexpr std::array<png_byte, 40> unread{"hIST\0iCCP\0iTXt\0pCAL\0sCAL\0sPLT\0tEXt\0zTXt"};
+constexpr std::array<png_byte, 45> unread{"eXIf\0hIST\0iCCP\0iTXt\0pCAL\0sCAL\0sPLT\0tEXt\0zTXt"};
 
 /// The most that libpng may make room for, for what a chunk other than pixels holds or unpacks to.
 constexpr png_alloc_size_t max_chunk = 8'000'000;
 
 /// libpng warns about metadata, which is dropped; damage is an error by `png_set_crc_action`.
 void on_warning(png_structp, png_const_charp) {}
-
-struct Reader {
-    png_structp png = nullptr;
-    png_infop info = nullptr;
-    std::span<const std::uint8_t> rest;
-    Escape escape;
-
-    explicit Reader(std::span<const std::uint8_t> bytes) : rest(bytes) {}
-    ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
-    Reader(const Reader&) = delete;
-    Reader& operator=(const Reader&) = delete;
-
-    static void take(png_structp png, png_bytep out, std::size_t size) {
-        auto& rest = static_cast<Reader*>(png_get_io_ptr(png))->rest;
-        if (size > rest.size()) png_error(png, "the end is missing");
-        std::copy_n(rest.data(), size, out);
-        rest = rest.subspan(size);
-    }
-};
 
 struct Writer {
     png_structp png = nullptr;
@@ -61,80 +42,120 @@ struct Writer {
     }
 };
 
-int orientation_of(png_structp png, png_infop info) {
-    png_bytep tiff = nullptr;
-    png_uint_32 size = 0;
-    if (png_get_eXIf_1(png, info, &size, &tiff) == 0) return 1;
-    std::vector<std::uint8_t> exif{'E', 'x', 'i', 'f', 0, 0};
-    exif.insert(exif.end(), tiff, tiff + size);
-    return exif_orientation(exif);
+/// Big-endian.
+std::uint32_t number_at(std::span<const std::uint8_t> bytes, std::size_t at) {
+    return std::uint32_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
 }
 
-/// Takes the alpha channel out of rows of `channels` and alpha; throws unless every pixel is opaque.
-void drop_alpha(std::vector<std::uint8_t>& pixels, int channels, const std::filesystem::path& name) {
-    const std::uint8_t* in = pixels.data();
-    const std::uint8_t* const end = in + pixels.size();
-    std::uint8_t* out = pixels.data();
-    while (in != end) {
-        out = std::copy_n(in, channels, out);
-        in += channels;
-        if (*in++ != 255) {
-            throw Error(name, "has transparent pixels", "lay it on a background colour and save it without alpha");
+/// From the chunk eXIf, which may come behind the pixels.
+int orientation_of(std::span<const std::uint8_t> png) {
+    constexpr std::string_view exif = "eXIf";
+    constexpr std::size_t around = 12;  // size and name before a chunk's data, the checksum behind
+    std::span<const std::uint8_t> rest = png.subspan(std::min<std::size_t>(png.size(), 8));
+    while (rest.size() >= around) {
+        const std::size_t size = number_at(rest, 0);
+        if (size > rest.size() - around) return 1;
+        if (std::equal(exif.begin(), exif.end(), rest.data() + 4)) {
+            const auto crc = crc32(0, rest.data() + 4, static_cast<uInt>(size + 4));
+            return crc == number_at(rest, size + 8) ? exif_orientation(rest.subspan(8, size)) : 1;
         }
+        rest = rest.subspan(size + around);
     }
-    pixels.resize(static_cast<std::size_t>(out - pixels.data()));
+    return 1;
 }
+
+class PngReader : public Reader {
+ public:
+    ~PngReader() override { close(); }
+
+    Header open(const Source& source) override {
+        close();
+        name_ = source.name;
+        rest_ = source.bytes;
+        call([&] {
+            png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &escape_, on_error, on_warning);
+            info_ = png_ != nullptr ? png_create_info_struct(png_) : nullptr;
+            if (info_ == nullptr) escape_.fail("out of memory");
+            png_set_read_fn(png_, this, take);
+            png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+            png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // Decoder has our own
+            png_set_chunk_malloc_max(png_, max_chunk);
+            png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, unread.data(), unread.size() / 5);
+            png_read_info(png_, info_);
+        });
+        if (png_get_bit_depth(png_, info_) == 16) {
+            throw Error(name_, "has 16 bits per channel", "save it with 8 bits per channel");
+        }
+        const int type = png_get_color_type(png_, info_);
+        channels_ = (type & PNG_COLOR_MASK_COLOR) == 0 ? 1 : 3;
+        alpha_ = (type & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
+        return {png_get_image_width(png_, info_), png_get_image_height(png_, info_), channels_,
+                orientation_of(source.bytes)};
+    }
+
+    void decode(const Window& window, int /*eighths*/, const Rows& rows) override {
+        int passes = 1;
+        call([&] {
+            png_set_expand(png_);  // palette to RGB, fewer bits to 8, a transparent colour to alpha
+            passes = png_set_interlace_handling(png_);
+            png_read_update_info(png_, info_);
+        });
+        const int height = static_cast<int>(png_get_image_height(png_, info_));
+        const int end = window.top + window.height;
+        const std::size_t row_bytes = png_get_rowbytes(png_, info_);
+        const std::size_t before = std::size_t(window.left) * (channels_ + (alpha_ ? 1 : 0));
+        const bool direct = window.width == static_cast<int>(png_get_image_width(png_, info_)) && !alpha_ &&
+                            rows.direct(channels_) && (passes == 1 || window.height == height);
+        // Passes of an interlaced picture each complete the rows that those before have left.
+        const std::size_t kept_rows = passes == 1 ? 1 : height;
+        const bool needs_scratch = !direct || window.top > 0;
+        std::uint8_t* const scratch = needs_scratch ? scratch_.of(row_bytes * kept_rows) : nullptr;
+        for (int pass = 1; pass <= passes; ++pass) {
+            for (int y = 0; y < (pass < passes ? height : end); ++y) {
+                const bool inside = y >= window.top && y < end;
+                std::uint8_t* const row =
+                    direct && inside ? rows.row(y - window.top) : scratch + (passes == 1 ? 0 : y * row_bytes);
+                call([&] { png_read_row(png_, row, nullptr); });
+                if (direct || !inside || pass < passes) continue;
+                if (rows.put(y - window.top, row + before, channels_, alpha_)) continue;
+                throw Error(name_, "has transparent pixels", "lay it on a background colour and save it without alpha");
+            }
+        }
+        if (end == height) call([&] { png_read_end(png_, info_); });
+        close();
+    }
+
+    [[nodiscard]] bool scales() const override { return false; }
+
+ private:
+    template <typename Step>
+    void call(Step&& step) {
+        if (escape_.run(step)) return;
+        throw Error(name_, "is a damaged PNG: " + std::string(escape_.message()), "replace it with an intact copy");
+    }
+
+    static void take(png_structp png, png_bytep out, std::size_t size) {
+        auto& rest = static_cast<PngReader*>(png_get_io_ptr(png))->rest_;
+        if (size > rest.size()) png_error(png, "the end is missing");
+        std::copy_n(rest.data(), size, out);
+        rest = rest.subspan(size);
+    }
+
+    void close() { png_destroy_read_struct(&png_, &info_, nullptr); }
+
+    png_structp png_ = nullptr;
+    png_infop info_ = nullptr;
+    std::span<const std::uint8_t> rest_;
+    std::string_view name_;
+    Escape escape_;
+    int channels_ = 0;
+    bool alpha_ = false;
+    Scratch scratch_;
+};
 
 }  // namespace
 
-Image decode_png(std::span<const std::uint8_t> bytes, const std::filesystem::path& name) {
-    Reader reader(bytes);
-    png_structp& png = reader.png;
-    png_infop& info = reader.info;
-    const auto call = [&](auto&& step) {
-        if (reader.escape.run(step)) return;
-        throw Error(name, "is a damaged PNG: " + std::string(reader.escape.message()),
-                    "replace it with an intact copy");
-    };
-
-    call([&] {
-        png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader.escape, on_error, on_warning);
-        info = png != nullptr ? png_create_info_struct(png) : nullptr;
-        if (info == nullptr) reader.escape.fail("out of memory");
-        png_set_read_fn(png, &reader, Reader::take);
-        png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-        png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // reserve_image has our own
-        png_set_chunk_malloc_max(png, max_chunk);
-        png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, unread.data(), unread.size() / 5);
-        png_read_info(png, info);
-    });
-    if (png_get_bit_depth(png, info) == 16) {
-        throw Error(name, "has 16 bits per channel", "save it with 8 bits per channel");
-    }
-
-    const bool gray = (png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR) == 0;
-    const bool alpha =
-        (png_get_color_type(png, info) & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png, info, PNG_INFO_tRNS) != 0;
-    const int channels = gray ? 1 : 3;
-    Image image = reserve_image(png_get_image_width(png, info), png_get_image_height(png, info), channels,
-                                channels + (alpha ? 1 : 0), name);
-    int passes = 1;
-    call([&] {
-        png_set_expand(png);  // palette to RGB, fewer bits to 8, a transparent colour to alpha
-        passes = png_set_interlace_handling(png);
-        png_read_update_info(png, info);
-    });
-    const std::size_t row_bytes = png_get_rowbytes(png, info);
-    for (int pass = 0; pass < passes; ++pass) {
-        for (int y = 0; y < image.height; ++y) {
-            std::uint8_t* row = pass == 0 ? grow_row(image.pixels, row_bytes) : image.pixels.data() + y * row_bytes;
-            call([&] { png_read_row(png, row, nullptr); });
-        }
-    }
-    call([&] { png_read_end(png, info); });
-    if (alpha) drop_alpha(image.pixels, channels, name);
-    return upright(std::move(image), orientation_of(png, info));
-}
+std::unique_ptr<Reader> png_reader() { return std::make_unique<PngReader>(); }
 
 std::vector<std::uint8_t> encode_png(ImageView image, const std::filesystem::path& name) {
     Writer writer;

@@ -14,13 +14,14 @@ ROOMS = {
     "runtime/src/cpu": ["runtime/include/halmix", "runtime/src/plan", "runtime/src/halide", "runtime/src/lowering"],
     "runtime/src/gpu": ["runtime/include/halmix", "runtime/src/plan", "runtime/src/halide", "runtime/src/lowering"],
     "runtime/src": ["runtime/include/halmix", *(f"runtime/src/{room}" for room in ("plan", "halide", "lowering", "cpu", "gpu"))],
-    "io": ["runtime/include/halmix"],
+    "io/include/halmix": ["runtime/include/halmix"],
+    "io": ["runtime/include/halmix", "io/include/halmix"],
     "apps": ["runtime/include/halmix", "io"],
     "schedules": [],
     "generators/ops": ["schedules"],
     "generators": ["schedules", "generators/ops"],
 }
-PLACES = ["", "runtime/include", "runtime/src"]
+PLACES = ["", "runtime/include", "runtime/src", "io/include"]
 MADE = {"catalogue.h"}  # by the build
 
 
