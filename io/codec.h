@@ -75,8 +75,8 @@ class Reader {
 [[nodiscard]] std::vector<std::uint8_t> encode_png(ImageView image, const std::filesystem::path& name);
 
 /// Runs `call`; running out of memory becomes an Error about `name`.
-template <typename Call>
-auto with_memory(const std::filesystem::path& name, Call&& call) {
+template <typename Name, typename Call>
+auto with_memory(const Name& name, Call&& call) {
     try {
         return call();
     } catch (const std::bad_alloc&) {

@@ -38,7 +38,7 @@ Window scaled(const Window& window, int eighths) {
 
 }  // namespace
 
-Format detect(std::span<const std::uint8_t> bytes, const std::filesystem::path& name) {
+Format detect(std::span<const std::uint8_t> bytes, std::string_view name) {
     struct Signature {
         Format format;
         std::string_view bytes;

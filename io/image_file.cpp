@@ -32,7 +32,7 @@ Image decode(std::span<const std::uint8_t> bytes, const fs::path& name) {
 
 Image read(const fs::path& path) {
     constexpr std::size_t max_size = std::numeric_limits<std::int32_t>::max();
-    const auto accept = [&](std::span<const std::uint8_t> start) { (void)detect(start, path); };
+    const auto accept = [&](std::span<const std::uint8_t> start) { (void)detect(start, path.native()); };
     return decode(with_memory(path, [&] { return read_bytes(path, max_size, accept); }), path);
 }
 

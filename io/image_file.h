@@ -58,7 +58,7 @@ inline constexpr int default_quality = 95;
 [[nodiscard]] Image read(const std::filesystem::path& path);
 
 /// The format that a file's first bytes, up to 16 of them, tell; throws Error if it is neither.
-[[nodiscard]] Format detect(std::span<const std::uint8_t> bytes, const std::filesystem::path& name);
+[[nodiscard]] Format detect(std::span<const std::uint8_t> bytes, std::string_view name);
 
 /// The same from memory; `name` stands for the path in error messages.
 [[nodiscard]] Image decode(std::span<const std::uint8_t> bytes, const std::filesystem::path& name);
