@@ -14,6 +14,7 @@ from ._composer import AugmentAndMixTransform, augmentation_sets, augmix_image
 from ._core import Engine, Plan, __version__
 from ._figure import figure
 from ._functional import apply, augmix_batch, ops, run, sample, targets
+from ._policy import RandomResizedCrop
 from ._transform import AugMix
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "AugmentAndMixTransform",
     "Engine",
     "Plan",
+    "RandomResizedCrop",
     "apply",
     "augmentation_sets",
     "augmix_batch",

@@ -87,6 +87,23 @@ class Plan:
     @property
     def resized_crop(self) -> dict[str, Any] | None: ...
 
+class RandomResizedCrop:
+    size: tuple[int, int]
+    scale: tuple[float, float]
+    ratio: tuple[float, float]
+    interpolation: str
+    flip: float
+    order: str
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (0.75, 1.3333333333333333),
+        interpolation: str = "bilinear",
+        flip: float = 0.5,
+        order: str = "pillow_13",
+    ) -> None: ...
+
 augmentation_sets: Final[dict[str, list[str]]]
 
 def augmix_image(
@@ -113,6 +130,7 @@ def sample(
     alpha: float = 1.0,
     augmentation_set: OpSet = "all",
     fill: Fill = 0,
+    crop: RandomResizedCrop | int | tuple[int, int] | None = None,
 ) -> Plan: ...
 def run(plan: Plan, image: Image, *, engine: Engine | None = None) -> Image: ...
 def apply(image: Image, ops: Sequence[OpCall], *, fill: Fill = 0, engine: Engine | None = None) -> Image: ...
@@ -138,6 +156,7 @@ def augmix_batch(
     alpha: float = 1.0,
     augmentation_set: OpSet = "all",
     fill: Fill = 0,
+    crop: RandomResizedCrop | int | tuple[int, int] | None = None,
 ) -> NDArray[Any] | list[NDArray[Any]] | Any: ...
 def ops() -> list[dict[str, Any]]: ...
 def targets() -> list[dict[str, Any]]: ...

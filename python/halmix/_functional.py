@@ -11,7 +11,7 @@ from . import _core
 from ._cuda import CHW, HWC, queue
 from ._engine import chosen
 from ._images import compute, is_cuda, is_pillow, is_tensor, pillow_source, tensor_levels
-from ._policy import fill_color, in_range, make_policy, real
+from ._policy import crop_of, fill_color, in_range, make_policy, real
 
 #: Layouts of results by dtype and layout.
 LAYOUTS = {
@@ -25,7 +25,7 @@ VIEWS = ("clean", "aug")
 
 def sample(
     width, height, *, seed=0, epoch=0, index=0, view=0,
-    severity=3, depth=-1, chains=3, alpha=1.0, augmentation_set="all", fill=0,
+    severity=3, depth=-1, chains=3, alpha=1.0, augmentation_set="all", fill=0, crop=None,
 ):  # fmt: skip
     """The plan that is drawn for an image of a size: a function of its arguments, the same on every machine.
 
@@ -34,9 +34,10 @@ def sample(
         seed, epoch, index, view: name the draw: of the run, of the pass over the data, of the sample, of its views.
         chains: how many chains are mixed (`AugMix`'s ``width``).
         severity, depth, alpha, augmentation_set, fill: as in `AugMix`.
+        crop: a `RandomResizedCrop`, or its size, of which the image is then the source.
     """
     return _core.sample(
-        make_policy(severity, chains, depth, alpha, augmentation_set, fill),
+        make_policy(severity, chains, depth, alpha, augmentation_set, fill, crop_of(crop)),
         in_range("width", width, 1, 2**31 - 1),
         in_range("height", height, 1, 2**31 - 1),
         (seed, epoch, index, view),
@@ -44,12 +45,13 @@ def sample(
 
 
 def run(plan, image, *, engine=None):
-    """What a plan makes of an image, which has the plan's size: an image of the same type, computed by an `Engine` if
-    one is named."""
+    """What a plan makes of an image: an image of the same type, computed by an `Engine` if one is named. The image has
+    the plan's size, or that of its resized crop's source."""
     if not isinstance(plan, _core.Plan):
         raise TypeError(f"plan: {type(plan).__name__}; allowed is a halmix.Plan")
     call = functools.partial(_core.run, chosen(engine), plan)
-    return compute(image, call, lambda width, height: plan, engine)
+    size = (plan.width, plan.height) if plan.resized_crop is not None else None
+    return compute(image, call, lambda width, height: plan, engine, size)
 
 
 def apply(image, ops, *, fill=0, engine=None):
@@ -66,7 +68,7 @@ def apply(image, ops, *, fill=0, engine=None):
 def augmix_batch(
     images, *, seed, epoch=0, indices=None, views=("aug",), out=None, dtype="uint8", layout=None,
     mean=(0, 0, 0), std=(1, 1, 1), threads=1, progress=False, engine=None,
-    severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0,
+    severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, crop=None,
 ):  # fmt: skip
     """AugMix for a batch, normalised in the same pass: a function of (seed, epoch, index, view) and the pixels.
 
@@ -88,6 +90,7 @@ def augmix_batch(
         engine: the `Engine` that computes; None is the one that ``HALMIX_TARGET`` names, or the processor's best, and
             for a tensor on a GPU that GPU's.
         severity, width, depth, alpha, augmentation_set, fill: as in `AugMix`.
+        crop: a `RandomResizedCrop`, or its size, which all views are then of, clean ones as well. On CPUs only.
 
     Returns an array (N, H, W, C) or (N, C, H, W), with more than one view (N, V, ...); a list of N * V arrays for a
     list whose images differ in size or channels. A batch that takes long ends within a twentieth of a second when
@@ -96,7 +99,8 @@ def augmix_batch(
     A tensor on a GPU gives a tensor there, and is not copied, be its memory NCHW or channels_last (others are copied on
     the GPU). The call returns when all is queued in torch's current stream, as torch's own operations do.
     """
-    policy = make_policy(severity, width, depth, alpha, augmentation_set, fill)
+    crop = crop_of(crop)
+    policy = make_policy(severity, width, depth, alpha, augmentation_set, fill, crop)
     if type(dtype).__module__ == "torch":
         dtype = str(dtype).removeprefix("torch.")
     dtype = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
@@ -112,7 +116,7 @@ def augmix_batch(
     indices = list(range(len(shapes))) if indices is None else _indices(indices)
     if len(indices) != len(shapes):
         raise ValueError(f"indices: {len(indices)} for {len(shapes)} images; allowed is one for each")
-    shapes = [_result_shape(shape, source_layout, layout) for shape in shapes for _ in views]
+    shapes = [_result_shape(shape, source_layout, layout, crop) for shape in shapes for _ in views]
     count = len(shapes) // len(views)
     shape = (count, len(views), *shapes[0]) if len(views) > 1 else (count, *shapes[0]) if shapes else (0,)
     draws = policy, seed, epoch, indices, numbers
@@ -255,8 +259,10 @@ def _sources(images):
     return sources, HWC, shapes
 
 
-def _result_shape(shape, source_layout, layout):
+def _result_shape(shape, source_layout, layout, crop=None):
     """The shape of an image's result, (H, W), (H, W, C) or (C, H, W)."""
+    if crop is not None:
+        shape = (*shape[:-2], *crop.size) if source_layout is CHW else (*crop.size, *shape[2:])
     if source_layout is CHW:
         return tuple(shape) if layout == "CHW" else (*shape[1:], shape[0])
     if layout == "HWC":

@@ -29,19 +29,20 @@ def is_cuda(image):
     return is_tensor(image) and image.is_cuda
 
 
-def compute(image, call, plan, engine=None):
-    """The result of `call(source, layout, out)` for an image, as an image of the same type.
+def compute(image, call, plan, engine=None, size=None):
+    """The result of `call(source, layout, out)` for an image, as an image of the same type, and of the same size unless
+    there is one, (width, height).
 
     Images on a GPU are computed together: of each, the plan that `plan(width, height)` gives, on that engine.
     """
     if isinstance(image, np.ndarray):
-        out = np.empty(image.shape, np.uint8)
+        out = np.empty(image.shape if size is None else (*size[::-1], *image.shape[2:]), np.uint8)
         call(image, HWC, out)
         return out
     if is_pillow(image):
-        return _compute_pillow(image, call)
+        return _compute_pillow(image, call, size or image.size)
     if is_tensor(image):
-        return _like_tensor(compute_levels(image, call, plan, engine), image)
+        return _like_tensor(compute_levels(image, call, plan, engine, size), image)
     raise TypeError(f"image: {type(image).__name__}; allowed are {ALLOWED}")
 
 
@@ -91,17 +92,16 @@ def _owns_memory(image):
     return not image.readonly
 
 
-def _compute_pillow(image, call):
+def _compute_pillow(image, call, size):
     pillow = sys.modules["PIL.Image"]
     source = pillow_source(image)
     if type(source) is tuple:
-        _, width, height, channels = source
-        pixels = _core.Pixels(width, height, channels)
+        pixels = _core.Pixels(*size, source[3])
         call(source, HWC, pixels)
-        return pillow.fromarrow(pixels, image.mode, image.size)
-    out = np.empty(source.shape, np.uint8)
+        return pillow.fromarrow(pixels, image.mode, size)
+    out = np.empty((*size[::-1], *source.shape[2:]), np.uint8)
     call(source, HWC, out)
-    return pillow.frombytes(image.mode, image.size, out)
+    return pillow.frombytes(image.mode, size, out)
 
 
 def tensor_levels(image):
@@ -122,7 +122,7 @@ def tensor_levels(image):
     return plain
 
 
-def compute_levels(image, call, plan, engine=None):
+def compute_levels(image, call, plan, engine=None, size=None):
     """The results for each image of a tensor, as a tensor of bytes; the rest as in `compute`."""
     levels = tensor_levels(image)
     if levels.ndim not in (3, 4):
@@ -130,7 +130,7 @@ def compute_levels(image, call, plan, engine=None):
     if is_cuda(levels):
         return run_plans(levels, plan, engine)
     levels = levels.numpy()
-    out = np.empty(levels.shape, np.uint8)
+    out = np.empty(levels.shape if size is None else (*levels.shape[:-2], *size[::-1]), np.uint8)
     for source, result in zip(levels, out) if levels.ndim == 4 else [(levels, out)]:
         call(source, CHW, result)
     return sys.modules["torch"].from_numpy(out)

@@ -1,5 +1,6 @@
 """Arguments of policies, as Python has them, into the library's."""
 
+import dataclasses
 import operator
 from collections.abc import Iterable
 
@@ -85,7 +86,56 @@ def composer_name(function):
     return name
 
 
-def make_policy(severity, width, depth, alpha, augmentation_set, fill=0):
+@dataclasses.dataclass(frozen=True)
+class RandomResizedCrop:
+    """A random part of an image, resized and flipped: torchvision's RandomResizedCrop, then RandomHorizontalFlip.
+
+    Args:
+        size: of the result, in pixels: height and width, or one number for both.
+        scale: the range of the part's area, beside the image's.
+        ratio: the range of the part's width to its height.
+        interpolation: ``"bilinear"`` or ``"bicubic"``, both with antialiasing; the bytes are Pillow's.
+        flip: the probability that left and right change places.
+        order: ``"pillow_13"``: the bytes of Pillow 13; ``"horizontal_first"``: of Pillow up to 12.1.
+
+    What is drawn is a function of seed, epoch and index, the same for all views of a sample.
+    """
+
+    size: int | tuple[int, int]
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    interpolation: str = "bilinear"
+    flip: float = 0.5
+    order: str = "pillow_13"
+
+    def __post_init__(self):
+        sides = (self.size, self.size) if isinstance(self.size, int) else self.size
+        height, width = (in_range("crop.size", side, 1, 2**31 - 1) for side in pair("crop.size", sides))
+        numbers = [*pair("crop.scale", self.scale), *pair("crop.ratio", self.ratio), self.flip]
+        object.__setattr__(self, "size", (height, width))
+        object.__setattr__(self, "interpolation", getattr(self.interpolation, "value", self.interpolation))
+        numbers = [real(name, value) for name, value in zip(("crop.scale",) * 2 + ("crop.ratio",) * 2 + ("crop.flip",), numbers)]
+        names = [self.interpolation, self.order]
+        for name, value in zip(("crop.interpolation", "crop.order"), names):
+            if not isinstance(value, str):
+                raise TypeError(f"{name}: {value!r}; allowed are names")
+        object.__setattr__(self, "_numbers", (width, height, *numbers, *names))
+        make_policy(0, 1, 1, 1, "all", crop=self)  # looks at the numbers
+
+
+def pair(name, values):
+    """Two values of a tuple or list."""
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise TypeError(f"{name}: {values!r}; allowed are two numbers")
+    return values
+
+
+def crop_of(crop):
+    """A RandomResizedCrop, if there is one; of a size alone, the usual one."""
+    return crop if crop is None or isinstance(crop, RandomResizedCrop) else RandomResizedCrop(crop)
+
+
+def make_policy(severity, width, depth, alpha, augmentation_set, fill=0, crop=None):
     """The library's policy; raises TypeError or ValueError, which name the argument."""
     return _core.Policy(
         real("severity", severity),
@@ -94,6 +144,7 @@ def make_policy(severity, width, depth, alpha, augmentation_set, fill=0):
         real("alpha", alpha),
         op_list(augmentation_set),
         fill_color(fill),
+        None if crop is None else crop._numbers,
     )
 
 

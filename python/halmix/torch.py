@@ -34,7 +34,7 @@ from torch.utils.data._utils.pin_memory import pin_memory
 from . import _core
 from ._engine import engine
 from ._functional import LAYOUTS, _result_shape, _sources, normalization, view_numbers
-from ._policy import in_range, make_policy
+from ._policy import crop_of, in_range, make_policy
 
 __all__ = ["AugMixDataset", "DataLoader", "jsd_loss"]
 
@@ -49,6 +49,8 @@ class AugMixDataset(torch.utils.data.Dataset):
         seed: 0 to 2^64 - 1.
         dtype, mean, std: of results, as in `halmix.augmix_batch`; they lie as (C, H, W).
         severity, width, depth, alpha, augmentation_set, fill: as in `halmix.AugMix`.
+        crop: a `halmix.RandomResizedCrop`, or its size: a part of each image, drawn by its key, resized and flipped, which
+            all of its views are of. Then the data set need not crop, and its images may have any sizes.
 
     ``self[index]`` is the sample with a tensor (C, H, W) in the image's place, or with a tuple of them, one for each
     view, if there are several.
@@ -63,7 +65,7 @@ class AugMixDataset(torch.utils.data.Dataset):
 
     def __init__(
         self, dataset, views=("aug",), *, seed=0, dtype="float32", mean=(0, 0, 0), std=(1, 1, 1),
-        severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0,
+        severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, crop=None,
     ):  # fmt: skip
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
             raise TypeError(f"dataset: {type(dataset).__name__}; allowed has dataset[index] and len(dataset)")
@@ -76,7 +78,8 @@ class AugMixDataset(torch.utils.data.Dataset):
             raise ValueError(f"dtype: {dtype!r}; allowed are uint8, float16, float32")
         if not isinstance(augmentation_set, str):
             augmentation_set = list(augmentation_set)
-        self._arguments = (severity, width, depth, alpha, augmentation_set, fill), (mean, std)
+        self.crop = crop_of(crop)
+        self._arguments = (severity, width, depth, alpha, augmentation_set, fill, self.crop), (mean, std)
         self._make_native()
         # In shared memory, for workers that live on.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -139,12 +142,12 @@ class AugMixDataset(torch.utils.data.Dataset):
     def _augment(self, images, indices, epoch, new):
         """Results, (V * N, C, H, W): all images' first view, all second ones, ..., in ``new(shape, dtype)``."""
         sources, layout, shapes = _sources(images)
-        shapes = [_result_shape(shape, layout, "CHW") for shape in shapes]
+        shapes = [_result_shape(shape, layout, "CHW", self.crop) for shape in shapes]
         for index, shape in zip(indices, shapes):
             if shape != shapes[0]:
                 raise ValueError(
                     f"dataset: (C, H, W) is {shapes[0]} for index {indices[0]}, {shape} for index {index}; allowed is "
-                    "one size and mode for a batch, as RandomResizedCrop and convert make it"
+                    "one size and mode for a batch, as crop= and convert make it"
                 )
         out = new((len(self.views) * len(images), *shapes[0]), self.dtype)
         results = out

@@ -4,7 +4,7 @@ from typing import Any, Literal
 import torch
 import torch.utils.data
 
-from . import Fill, OpSet
+from . import Fill, OpSet, RandomResizedCrop
 
 __all__ = ["AugMixDataset", "DataLoader", "jsd_loss"]
 
@@ -13,6 +13,7 @@ class AugMixDataset(torch.utils.data.Dataset[Any]):
     views: tuple[str, ...]
     seed: int
     dtype: str
+    crop: RandomResizedCrop | None
     def __init__(
         self,
         dataset: Any,
@@ -28,6 +29,7 @@ class AugMixDataset(torch.utils.data.Dataset[Any]):
         alpha: float = 1.0,
         augmentation_set: OpSet = "all",
         fill: Fill = 0,
+        crop: RandomResizedCrop | int | tuple[int, int] | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Any: ...

@@ -7,6 +7,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "composer_draws.h"
@@ -304,8 +306,17 @@ std::optional<std::string> device_of(const Engine& engine) {
     return devices.empty() ? std::nullopt : std::optional(devices[0]);
 }
 
-Policy make_policy(double severity, int width, int depth, double alpha, std::string_view ops, const Fill& fill) {
+/// Of halmix.RandomResizedCrop: width, height, ranges of scale and ratio, probability of a mirror, filter, order.
+using CropNumbers = std::tuple<int, int, double, double, double, double, double, std::string_view, std::string_view>;
+
+Policy make_policy(double severity, int width, int depth, double alpha, std::string_view ops, const Fill& fill,
+                   const std::optional<CropNumbers>& crop) {
     Policy policy{severity, width, depth, alpha, parse_op_choices(ops), fill};
+    if (crop) {
+        const auto& [w, h, min_scale, max_scale, min_ratio, max_ratio, mirror, filter, order] = *crop;
+        policy.crop = {
+            w, h, min_scale, max_scale, min_ratio, max_ratio, mirror, parse_filter(filter), parse_pass_order(order)};
+    }
     validate(policy);
     return policy;
 }
@@ -376,6 +387,24 @@ std::vector<Plan>& plans_of_this_thread(std::size_t count) {
     return plans;
 }
 
+/// The plan of view `number` of a sample; -1 is a clean one, which may be cropped.
+void draw(const Policy& policy, Key key, int number, int width, int height, Plan& plan) {
+    if (number >= 0) {
+        key.view = static_cast<std::uint16_t>(number);
+        return sample(policy, key, width, height, plan);
+    }
+    plan.width = width;
+    plan.height = height;
+    plan.mix = 0;
+    plan.chains.resize(1);
+    plan.chains[0].ops.clear();
+    plan.resized_crop.reset();
+    if (!policy.crop) return;
+    plan.width = policy.crop->width;
+    plan.height = policy.crop->height;
+    plan.resized_crop = sample_crop(*policy.crop, key, width, height);
+}
+
 /// Result `i * views.size() + v` is view v of image i: the image itself, or what its index's key for that view gives.
 /// `views` has -1 for a clean one.
 void batch(const Engine& engine, const Policy& policy, nb::handle seed_number, nb::handle epoch_number,
@@ -406,11 +435,8 @@ void batch(const Engine& engine, const Policy& policy, nb::handle seed_number, n
     for (std::size_t i = 0; i < in.size(); i++) {
         for (const int view : view_numbers) {
             const std::size_t k = tasks.size();
-            if (view >= 0) {
-                const Key key{seed, epoch, indices[i], static_cast<std::uint16_t>(view)};
-                sample(policy, key, in[i].width, in[i].height, plans[k]);
-            }
-            tasks.push_back({view < 0 ? nullptr : &plans[k], in[i], results[k]});
+            draw(policy, {seed, epoch, indices[i]}, view, in[i].width, in[i].height, plans[k]);
+            tasks.push_back({&plans[k], in[i], results[k]});
         }
     }
     Options options{.normalization = normalization, .interrupt = signals.interrupt()};
@@ -468,10 +494,7 @@ void augment_whole(const Engine& engine, const Policy& policy, nb::handle seed_n
         Plan* plan = plans.data();
         for (const std::uint64_t index : indices) {
             for (const int view : view_numbers) {
-                const Key key{seed, epoch, index, static_cast<std::uint16_t>(std::max(view, 0))};
-                sample(policy, key, whole_batch.in.width, whole_batch.in.height, *plan);
-                if (view < 0) plan->mix = 0;
-                plan++;
+                draw(policy, {seed, epoch, index}, view, whole_batch.in.width, whole_batch.in.height, *plan++);
             }
         }
         return std::span<const Plan>(plans.data(), count);
@@ -538,9 +561,10 @@ NB_MODULE(_core, module) {
                    self.reason() + ">";
         });
     nb::class_<Policy>(module, "Policy")
-        .def("__init__",
-             [](Policy* self, double severity, int width, int depth, double alpha, std::string_view ops,
-                const Fill& fill) { new (self) Policy(make_policy(severity, width, depth, alpha, ops, fill)); });
+        .def("__init__", [](Policy* self, double severity, int width, int depth, double alpha, std::string_view ops,
+                            const Fill& fill, const std::optional<CropNumbers>& crop) {
+            new (self) Policy(make_policy(severity, width, depth, alpha, ops, fill, crop));
+        });
     nb::class_<Plan>(module, "Plan")
         .def(
             "__init__",

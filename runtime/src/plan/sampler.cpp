@@ -175,7 +175,9 @@ void draw_box(Stream& stream, const RandomResizedCrop& from, ResizedCrop& crop) 
     crop.top = (crop.source_height - crop.height) / 2;
 }
 
-ResizedCrop draw_crop(Stream stream, const RandomResizedCrop& from, int source_width, int source_height) {
+ResizedCrop draw_crop(const RandomResizedCrop& from, Key key, int source_width, int source_height) {
+    key.view = 0;  // views are of the same crop
+    Stream stream(key, Use::crop);
     ResizedCrop crop{
         .source_width = source_width, .source_height = source_height, .filter = from.filter, .order = from.order};
     draw_box(stream, from, crop);
@@ -376,6 +378,11 @@ void check_named(const char* member, Enum value) {
     }
 }
 
+void check_source(int width, int height) {
+    check_range("image width", width, 1, max_pixels, "whole numbers");
+    check_range("image height", height, 1, max_pixels, "whole numbers");
+}
+
 void check_crop(const RandomResizedCrop& crop) {
     check_range("crop.width", crop.width, 1, max_pixels, "whole numbers");
     check_range("crop.height", crop.height, 1, max_pixels, "whole numbers");
@@ -424,6 +431,14 @@ void validate(const Policy& policy) {
     });
 }
 
+ResizedCrop sample_crop(const RandomResizedCrop& crop, const Key& key, int width, int height) {
+    return guarded([&] {
+        check_crop(crop);
+        check_source(width, height);
+        return draw_crop(crop, key, width, height);
+    });
+}
+
 Plan sample(const Policy& policy, const Key& key, int width, int height) {
     return guarded([&] {
         Plan plan;
@@ -435,8 +450,7 @@ Plan sample(const Policy& policy, const Key& key, int width, int height) {
 void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
     return guarded([&] {
         validate(policy);
-        check_range("image width", width, 1, max_pixels, "whole numbers");
-        check_range("image height", height, 1, max_pixels, "whole numbers");
+        check_source(width, height);
 
         plan.width = width;
         plan.height = height;
@@ -444,7 +458,7 @@ void sample(const Policy& policy, const Key& key, int width, int height, Plan& p
         if (policy.crop) {
             plan.width = policy.crop->width;
             plan.height = policy.crop->height;
-            plan.resized_crop = draw_crop({key, Use::crop}, *policy.crop, width, height);
+            plan.resized_crop = draw_crop(*policy.crop, key, width, height);
         }
         Stream stream(key, Use::ops);
         std::array<double, max_width> memory{};
