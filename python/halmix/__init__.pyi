@@ -22,6 +22,7 @@ class AugMix:
     augmentation_set: str
     fill: Fill
     seed: int | None
+    crop: RandomResizedCrop | None
     def __init__(
         self,
         severity: float = 3,
@@ -31,6 +32,7 @@ class AugMix:
         augmentation_set: OpSet = "all",
         fill: Fill = 0,
         seed: int | None = None,
+        crop: RandomResizedCrop | int | tuple[int, int] | None = None,
         **torchvision: Any,
     ) -> None: ...
     @overload

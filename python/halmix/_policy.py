@@ -109,18 +109,26 @@ class RandomResizedCrop:
     order: str = "pillow_13"
 
     def __post_init__(self):
-        sides = (self.size, self.size) if isinstance(self.size, int) else self.size
-        height, width = (in_range("crop.size", side, 1, 2**31 - 1) for side in pair("crop.size", sides))
-        numbers = [*pair("crop.scale", self.scale), *pair("crop.ratio", self.ratio), self.flip]
-        object.__setattr__(self, "size", (height, width))
-        object.__setattr__(self, "interpolation", getattr(self.interpolation, "value", self.interpolation))
-        numbers = [real(name, value) for name, value in zip(("crop.scale",) * 2 + ("crop.ratio",) * 2 + ("crop.flip",), numbers)]
-        names = [self.interpolation, self.order]
-        for name, value in zip(("crop.interpolation", "crop.order"), names):
+        sides = (self.size, self.size) if isinstance(self.size, int) else pair("crop.size", self.size)
+        values = {
+            "size": tuple(in_range("crop.size", side, 1, 2**31 - 1) for side in sides),
+            "scale": tuple(real("crop.scale", value) for value in pair("crop.scale", self.scale)),
+            "ratio": tuple(real("crop.ratio", value) for value in pair("crop.ratio", self.ratio)),
+            "interpolation": getattr(self.interpolation, "value", self.interpolation),  # torchvision's InterpolationMode
+            "flip": real("crop.flip", self.flip),
+        }
+        for name, value in ("interpolation", values["interpolation"]), ("order", self.order):
             if not isinstance(value, str):
-                raise TypeError(f"{name}: {value!r}; allowed are names")
-        object.__setattr__(self, "_numbers", (width, height, *numbers, *names))
-        make_policy(0, 1, 1, 1, "all", crop=self)  # looks at the numbers
+                raise TypeError(f"crop.{name}: {value!r}; allowed are names")
+        if not 0 <= values["flip"] <= 1:
+            raise ValueError(f"crop.flip: {self.flip!r}; allowed are numbers 0..1")
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        make_policy(0, 1, 1, 1, "all", crop=self)  # refuses what is left
+
+    def _numbers(self):
+        """As the module takes them."""
+        return (*self.size[::-1], *self.scale, *self.ratio, self.flip, self.interpolation, self.order)
 
 
 def pair(name, values):
@@ -144,7 +152,7 @@ def make_policy(severity, width, depth, alpha, augmentation_set, fill=0, crop=No
         real("alpha", alpha),
         op_list(augmentation_set),
         fill_color(fill),
-        None if crop is None else crop._numbers,
+        None if crop is None else crop._numbers(),
     )
 
 

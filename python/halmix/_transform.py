@@ -1,13 +1,14 @@
 """AugMix as a transform: one callable for every kind of image."""
 
+import math
 import sys
 
 import numpy as np
 
 from . import _core
 from ._engine import engine
-from ._images import compute
-from ._policy import in_range, make_policy, op_list
+from ._images import compute, is_cuda, size_of
+from ._policy import crop_of, in_range, make_policy, op_list
 
 
 class AugMix:
@@ -26,6 +27,10 @@ class AugMix:
             or a list of ops, each a name or ``(name, weight)``; `halmix.ops` lists them.
         fill: the level, or red, green and blue, that warps uncover.
         seed: ``None``, or a whole number for results that can be repeated; see below.
+        crop: a `RandomResizedCrop`, or its size: a part of the image is cut out, resized and flipped first, all in one
+            go. Results are then of that size. With torch's generator the boxes are those of torchvision's
+            RandomResizedCrop and RandomHorizontalFlip before this transform, and so are the bytes for PIL images. Not for
+            tensors on a GPU.
 
     torchvision's names ``mixture_width``, ``chain_depth``, ``all_ops`` and ``interpolation`` are understood as well.
 
@@ -46,8 +51,9 @@ class AugMix:
     """
 
     def __init__(
-        self, severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, seed=None, **torchvision
-    ):
+        self, severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, seed=None, crop=None,
+        **torchvision,
+    ):  # fmt: skip
         for name, value in torchvision.items():
             if name == "mixture_width":
                 width = value
@@ -60,17 +66,21 @@ class AugMix:
                     raise ValueError(f"interpolation: {value!r}; allowed is bilinear, which AugMix is defined with")
             else:
                 raise TypeError(
-                    f"AugMix has no argument {name!r}; it has severity, width, depth, alpha, augmentation_set, fill, seed"
+                    f"AugMix has no argument {name!r}; it has severity, width, depth, alpha, augmentation_set, fill, "
+                    "seed, crop"
                 )
         self.severity, self.width, self.depth, self.alpha = severity, width, depth, alpha
         self.augmentation_set = op_list(augmentation_set)
         self.fill = 0 if fill is None else fill
         self.seed = None if seed is None else in_range("seed", seed, 0, 2**64 - 1)
+        self.crop = crop_of(crop)
         self._calls = 0
         self._policy = self._make_policy()
 
     def _make_policy(self):
-        return make_policy(self.severity, self.width, self.depth, self.alpha, self.augmentation_set, self.fill)
+        return make_policy(
+            self.severity, self.width, self.depth, self.alpha, self.augmentation_set, self.fill, self.crop
+        )
 
     def __call__(self, image, *others, index=None, epoch=0, view=0):
         if isinstance(image, (list, tuple)):
@@ -90,9 +100,20 @@ class AugMix:
         def call(source, layout, out):
             _core.augment(engine(), self._policy, key or self._next_key(), source, layout, out)
 
-        return compute(
-            image, call, lambda width, height: _core.sample(self._policy, width, height, key or self._next_key())
-        )
+        def call_cropped(source, layout, out):
+            # In the order of torchvision's transforms: first the crop, then what is done to it.
+            torch = sys.modules.get("torch") if key is None and self.seed is None else None
+            box = None if torch is None else _torchvision_box(torch, self.crop, *size_of(source, layout))
+            _core.augment(engine(), self._policy, key or self._next_key(), source, layout, out, box)
+
+        def plan(width, height):
+            return _core.sample(self._policy, width, height, key or self._next_key())
+
+        if self.crop is None:
+            return compute(image, call, plan)
+        if is_cuda(image):
+            raise ValueError(f"crop: {self.crop!r} for a tensor on {image.device}; allowed there is None")
+        return compute(image, call_cropped, plan, size=self.crop.size[::-1])
 
     def _next_key(self):
         """Seed, epoch, index and view of the next draw."""
@@ -116,6 +137,7 @@ class AugMix:
         parts.append(f"augmentation_set={self.augmentation_set!r}")
         parts += [f"fill={self.fill!r}"] if self.fill != 0 else []
         parts += [f"seed={self.seed}"] if self.seed is not None else []
+        parts += [f"crop={self.crop!r}"] if self.crop is not None else []
         return f"AugMix({', '.join(parts)})"
 
 
@@ -124,3 +146,28 @@ def _random_seed(torch):
     if torch is not None:
         return int(torch.empty((), dtype=torch.int64).random_())
     return int(np.random.randint(0, 2**63 - 1, dtype=np.int64))
+
+
+def _torchvision_box(torch, crop, width, height):
+    """Left, top, width, height and flip, drawn from torch's global generator in torchvision's order, in its arithmetic."""
+
+    def uniform(low, high):
+        return torch.empty(1).uniform_(low, high)
+
+    def find():
+        ratios = torch.log(torch.tensor(crop.ratio))
+        for _ in range(10):
+            area = width * height * uniform(*crop.scale).item()
+            ratio = torch.exp(uniform(*ratios)).item()
+            w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < w <= width and 0 < h <= height:
+                top = torch.randint(0, height - h + 1, (1,)).item()
+                return torch.randint(0, width - w + 1, (1,)).item(), top, w, h
+        w, h = width, height
+        if width / height < min(crop.ratio):
+            h = max(round(width / min(crop.ratio)), 1)
+        elif width / height > max(crop.ratio):
+            w = max(round(height * max(crop.ratio)), 1)
+        return (width - w) // 2, (height - h) // 2, w, h
+
+    return *find(), crop.flip > 0 and torch.rand(1).item() < crop.flip

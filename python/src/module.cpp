@@ -329,9 +329,13 @@ void run(const Engine& engine, const Plan& plan, nb::handle image, Layout layout
     engine.run(plan, in, result);
 }
 
-/// Draws and runs, as transforms do for every image: no plan is made for Python.
+/// Of a crop that is drawn elsewhere: left, top, width, height, mirror.
+using Box = std::tuple<int, int, int, int, bool>;
+
+/// Draws and runs, as transforms do for every image: no plan is made for Python. A box is that of the policy's crop, in
+/// place of the key's.
 void augment(const Engine& engine, const Policy& policy, const nb::tuple& numbers, nb::handle image, Layout layout,
-             nb::handle out) {
+             nb::handle out, const std::optional<Box>& box) {
     Held held_in, held_out;
     const Key key = key_of(numbers);
     const ImageView in = source_view(image, layout, "image", held_in);
@@ -339,6 +343,10 @@ void augment(const Engine& engine, const Policy& policy, const nb::tuple& number
     nb::gil_scoped_release release;
     thread_local Plan plan;
     sample(policy, key, in.width, in.height, plan);
+    if (box && plan.resized_crop) {
+        ResizedCrop& crop = *plan.resized_crop;
+        std::tie(crop.left, crop.top, crop.width, crop.height, crop.mirror) = *box;
+    }
     engine.run(plan, in, result);
 }
 
@@ -596,7 +604,8 @@ NB_MODULE(_core, module) {
         return sample(policy, key_of(numbers), width, height);
     });
     module.def("run", run);
-    module.def("augment", augment);
+    module.def("augment", augment, nb::arg("engine"), nb::arg("policy"), nb::arg("key"), nb::arg("image"),
+               nb::arg("layout"), nb::arg("out"), nb::arg("box") = nb::none());
     module.def("apply", apply);
     module.def("batch", batch);
     module.def("run_whole", run_whole);

@@ -130,6 +130,7 @@ def test_only_what_is_missing_is_generated_and_always_the_same(build):
     shared = {"halmix_mix__cpu_avx2", "halmix_halide_runtime"}
     shared |= {f"halmix_convert_u8_hwc_{layout}__cpu_avx2" for layout in layouts}
     shared |= {f"halmix_convert_{layout}_u8_hwc_c3__cpu_avx2" for layout in ("u8_chw", "u8_rgbx")}
+    shared |= {f"halmix_resample_c{channels}__cpu_avx2" for channels in (0, 1, 3)}
     rgb = {f"halmix_{kind}_c3__cpu_avx2" for kind in kinds}
     gray = {f"halmix_{kind}_c1__cpu_avx2" for kind in kinds - {"color"}}
     pair = "halmix_tone_shift_c3__cpu_avx2"

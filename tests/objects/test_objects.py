@@ -5,6 +5,8 @@ import pathlib
 import re
 import subprocess
 
+import pytest
+
 BUILD = pathlib.Path(os.environ["HALMIX_BUILD"])
 
 
@@ -29,3 +31,15 @@ def test_no_thread_is_started_but_for_those_who_ask():
     starting = {name for name, used in symbols.items() if any("_M_start_thread" in s or s == "pthread_create" for s in used)}
     # Halide's runtime has a pool of threads; what would start it is replaced (halide/glue.cpp).
     assert starting <= {"threads.cpp.o", "halmix_halide_runtime.o"}
+
+
+def test_instructions_that_only_amd_has():
+    """Resizes for AVX-512 are compiled with Halide's avx512_zen4, of which Intel's processors lack some."""
+    objects = sorted((BUILD / "pipelines").glob("halmix_resample_*__cpu_avx512.o"))
+    if not objects:
+        pytest.skip("this build has no cpu-avx512")
+    code = subprocess.check_output(["objdump", "--disassemble", "--no-show-raw-insn", *objects], text=True)
+    used = set(re.findall(r"^ *[0-9a-f]+:\t(\w+)", code, flags=re.MULTILINE))
+    assert "vpdpbusd" in used
+    amd = {"clzero", "extrq", "insertq", "movntsd", "movntss", "rdpru"}  # SSE4a and others
+    assert not used & amd and not {name for name in used if "bf16" in name}

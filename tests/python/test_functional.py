@@ -58,8 +58,6 @@ def test_plans_hold_a_resized_crop(photo):
             assert twin == one and twin.resized_crop == one.resized_crop
     assert plain != plan != other
     assert json.loads(plan.to_json())["resized_crop"] == CROP
-    with pytest.raises(ValueError, match="plan: resized_crop: not supported yet"):
-        halmix.run(halmix.Plan(61, 47, 0.5, [(1, [])], resized_crop=CROP), photo)
 
 
 @pytest.mark.parametrize(
