@@ -166,4 +166,11 @@ int halmix_resample_rows__cpu_avx2(halide_buffer_t* image, halide_buffer_t* firs
                                  halmix::resample::avx2);
 }
 
+int halmix_resample_rows__cpu_sse41(halide_buffer_t* image, halide_buffer_t* first, halide_buffer_t* digits,
+                                    int from_bytes, int pixels, int taps, int digit_count, int dot_products,
+                                    halide_buffer_t* out) {
+    return halmix::resample_rows(image, first, digits, from_bytes, pixels, taps, digit_count, dot_products, out,
+                                 halmix::resample::sse41);
+}
+
 }  // extern "C"

@@ -21,6 +21,7 @@ struct Rows {
 
 using Function = void (*)(const Rows& rows);
 
+void sse41(const Rows& rows);
 void avx2(const Rows& rows);
 void avx512(const Rows& rows);
 
