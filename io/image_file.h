@@ -21,10 +21,6 @@ namespace halmix::io {
 template <typename T>
 struct Untouched : std::allocator<T> {
     template <typename U>
-    struct rebind {
-        using other = Untouched<U>;
-    };
-    template <typename U>
     void construct(U* place) noexcept {
         ::new (static_cast<void*>(place)) U;
     }

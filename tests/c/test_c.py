@@ -9,7 +9,7 @@ import pytest
 from installation import ROOT, SANITIZE, build_with_cmake, environment, installed, library  # noqa: F401
 from PIL import Image
 
-HEADERS = sorted((ROOT / "runtime" / "include" / "halmix").glob("*.h"))
+HEADERS = sorted(path for room in ("runtime", "io") for path in (ROOT / room / "include" / "halmix").glob("*.h"))
 WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
 
 
@@ -72,6 +72,13 @@ def test_shared_library_shows_its_own_symbols_only(library):
     assert not foreign
     assert versions >= set(functions.values())
     assert len(others) >= 15
+
+
+def test_library_that_decodes_shows_its_own_symbols_only(library):
+    lines = shown(library.with_name("libhalmix_io.so"), "--dynamic")
+    foreign = [line for line in lines if not re.match(rf"{OUR_CXX}io::.*@@HALMIX_IO_CXX_\d+\.\d+ |HALMIX_IO_CXX_\S+ A ", line)]
+    assert not foreign
+    assert len(lines) >= 10
 
 
 def test_shared_library_has_the_number_of_its_interface(library):

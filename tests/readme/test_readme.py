@@ -33,8 +33,8 @@ def blocks(page, language):
 def built(installed, tmp_path):
     """Builds a program as the README does."""
 
-    def build(program):
-        (project,) = blocks("README.md", "cmake")
+    def build(program, project="README.md"):
+        (project,) = blocks(project, "cmake")
         warnings = ["-Wall", "-Wextra", "-Werror"]
         return build_with_cmake(project, {"example.cpp": program}, installed, tmp_path, warnings) / "example"
 
@@ -58,6 +58,50 @@ def test_program_of_a_loader(built):
     (program,) = blocks("docs/loaders.md", "cpp")
     printed = subprocess.check_output([built(program)], text=True)
     assert printed.startswith("first clean element: -2.117")
+
+
+def test_program_that_decodes(built, tmp_path):
+    """And its windows are Pillow's."""
+    (program,) = blocks("docs/decoding.md", "cpp")
+    windows = built(program, "docs/decoding.md")
+    with Image.open(ROOT / "data" / "chelsea.jpg") as image:
+        photo = image.convert("RGB").crop((50, 40, 50 + 211, 40 + 157))
+    gray = photo.convert("L")
+    rng = np.random.default_rng(int(os.environ.get("HALMIX_TEST_SEED", 1)))
+    files = {"data.jpg": None}
+    for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
+        for progressive in (False, True):
+            files[f"{subsampling} {progressive}.jpg"] = photo, {"subsampling": subsampling, "progressive": progressive}
+    files["restart.jpg"] = photo, {"restart_marker_blocks": 5}
+    files["gray.jpg"] = gray, {}
+    files["gray.png"] = gray, {}
+    files["photo.png"] = photo, {}
+    files["palette.png"] = photo.quantize(40), {}
+    files["bits.png"] = gray.point(lambda level: level > 99, "1"), {}
+    files["opaque.png"] = photo.convert("RGBA"), {}
+    for name, how in files.items():
+        path = tmp_path / name
+        if how is None:
+            shutil.copy(ROOT / "data" / "chelsea.jpg", path)
+        else:
+            how[0].save(path, **how[1])
+        with Image.open(path) as image:
+            whole = image.convert("RGB")
+        boxes = [(0, 0, *whole.size)]
+        for _ in range(100):
+            width, height = (int(rng.integers(1, size + 1)) for size in whole.size)
+            boxes.append((int(rng.integers(0, whole.width - width + 1)), int(rng.integers(0, whole.height - height + 1)), width, height))
+        printed = subprocess.check_output([windows, path, *(str(number) for box in boxes for number in box)])
+        for left, top, width, height in boxes:
+            expected = whole.crop((left, top, left + width, top + height))
+            expected = b"P6 %d %d 255\n" % (width, height) + expected.tobytes()
+            assert printed[: len(expected)] == expected, (name, left, top, width, height)
+            printed = printed[len(expected) :]
+        assert not printed
+
+    failed = subprocess.run([windows, path, "200", "0", "100", "100"], stderr=subprocess.PIPE, text=True)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"{path}: is 211 x 157 pixels; a window of 100 x 100 at 200, 0 is not inside; ")
 
 
 def test_program_for_a_gpu(built):
