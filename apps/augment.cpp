@@ -115,7 +115,7 @@ class Augmenter {
     /// Writes all views of an image; returns their plans as --plan-out shows them.
     [[nodiscard]] std::string augment(const Item& item, std::size_t place) const {
         const io::Image image = io::read(item.input);
-        io::Image result = image;
+        io::Image result;
         Key key = options_.key;
         key.index += place;
         Plan plan;
@@ -123,6 +123,7 @@ class Augmenter {
         for (int view = 0; view < options_.views; ++view) {
             key.view = static_cast<std::uint16_t>(view);
             sample(options_.policy, key, image.width, image.height, plan);
+            if (view == 0) result = result_for(plan, image);
             engine_.run(plan, image.view(), result.view());
             const fs::path path = view_path(item.output, view, options_.views);
             if (in_folder_) create_folder(path.parent_path());
@@ -158,6 +159,7 @@ void add_augment(CLI::App& app, int& exit_code) {
         augment, options->output,
         "File for the result; or folder for the results, if it is one, ends in /, or IN is a folder or several");
     add_policy_options(augment, options->policy);
+    add_crop_options(augment, options->policy);
     add_key_options(augment, options->key);
     augment.add_option("--views", options->views, "Results per image; if more than 1, named NAME_v0, NAME_v1, ...")
         ->check(CLI::Range(1, 65536).description(""))
@@ -177,7 +179,8 @@ void add_augment(CLI::App& app, int& exit_code) {
         return describe_ops() +
                "Examples:\n"
                "  halmix augment photo.jpg -o augmented.jpg --severity 5 --seed 7 --plan-out plan.json\n"
-               "  halmix augment photos -o augmented/ --ops safe --views 3 --format png --threads 2";
+               "  halmix augment photos -o augmented/ --ops safe --views 3 --format png --threads 2\n"
+               "  halmix augment photos -o augmented/ --crop 224 --filter bicubic";
     });
     augment.callback([options, &exit_code] {
         as_usage([&] { validate(options->policy); });

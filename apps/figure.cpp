@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -79,12 +80,14 @@ std::string subscript(std::size_t number) {
 int font_size(int wanted) { return std::clamp(wanted, min_font_size, max_font_size); }
 
 /// How large an image is shown that has this much room: as it is or a whole multiple, unless it must be made smaller.
-Size fit(const io::Image& image, int width, int height) {
-    const double room = std::min(double(width) / image.width, double(height) / image.height);
-    const double scale = room < 1 ? room : std::floor(room);
+Size fit(Size image, Size room) {
+    const double most = std::min(double(room.width) / image.width, double(room.height) / image.height);
+    const double scale = most < 1 ? most : std::floor(most);
     const auto scaled = [&](int length) { return std::max(1, static_cast<int>(std::lround(length * scale))); };
     return {scaled(image.width), scaled(image.height)};
 }
+
+Size size_of(const io::Image& image) { return {image.width, image.height}; }
 
 /// Ends the work between two pictures; what is drawn so far is of no use.
 void stop_if_interrupted() {
@@ -106,6 +109,8 @@ std::string weight_text(const Plan& plan, std::size_t chain) {
 std::string mix_text(const Plan& plan) { return share_text("m", hundredths(plan.mix)); }
 std::string skip_text(const Plan& plan) { return share_text("1 − m", 100 - hundredths(plan.mix)); }
 
+constexpr const char* source_name = "source";
+constexpr const char* crop_name = "crop";
 constexpr const char* original_name = "original";
 constexpr const char* combination_name = "combination";
 constexpr const char* result_name = "result";
@@ -121,17 +126,18 @@ struct MethodLayout {
 
     /// The centres of what stands in columns, from left to right. The trunk is the line that leads from the original to
     /// every chain, and below all of them past the combination; `weights` and `mix` are the texts before the sum signs.
-    int original = 0, trunk = 0, first_step = 0, step_pitch = 0, weights = 0, sum = 0;
+    int source = 0, original = 0, trunk = 0, first_step = 0, step_pitch = 0, weights = 0, sum = 0;
     int combination = 0, mix = 0, blend = 0, result = 0;
 
     /// The same for rows, from top to bottom. What is not in a chain stands in the middle.
     int first_row = 0, row_pitch = 0, middle = 0, skip = 0;
 
-    MethodLayout(const Plan& plan, const io::Image& image) {
+    /// Of an image that is cut out of a source, there is a column for that.
+    MethodLayout(const Plan& plan, const io::Image& image, bool cut) {
         const int rows = static_cast<int>(plan.chains.size());
         int steps = 0;
         for (const Chain& chain : plan.chains) steps = std::max(steps, static_cast<int>(chain.ops.size()));
-        const int columns = steps + 3;
+        const int columns = steps + 3 + (cut ? 1 : 0);
 
         font = font_size(std::min(page.width * 2 / (21 * columns + 44), page.height / (8 * rows)));
         const auto em = [&](double count) { return static_cast<int>(std::lround(count * font)); };
@@ -159,14 +165,17 @@ struct MethodLayout {
         const int mix_width = width(mix_text(plan)) + em(1);
 
         const int gaps = std::max(0, steps - 1) * gap;
-        const int between = fan + gaps + weight_width + mix_width + 2 * (2 * radius + arrow);
+        const int lead = cut ? fan : 0;
+        const int between = lead + fan + gaps + weight_width + mix_width + 2 * (2 * radius + arrow);
         const int below = caption + row_gap;
-        panel = fit(image, (page.width - 2 * margin - between) / columns,
-                    (page.height - 2 * margin) / rows - below - em(1.2) / rows);
+        panel = fit(size_of(image), {(page.width - 2 * margin - between) / columns,
+                                     (page.height - 2 * margin) / rows - below - em(1.2) / rows});
 
         const int cell = std::max(panel.width, label_width);
-        original = margin + cell / 2;
-        int x = margin + cell + fan;
+        source = margin + cell / 2;
+        int x = margin + (cut ? cell + lead : 0);
+        original = x + cell / 2;
+        x += cell + fan;
         trunk = x - fan / 2;
         first_step = x + cell / 2;
         step_pitch = cell + gap;
@@ -193,11 +202,18 @@ struct MethodLayout {
 /// The method: the original on the left, the chains as rows of steps, their combination, and the result on the right.
 class MethodFigure {
  public:
-    MethodFigure(const Engine& engine, const Plan& plan, const io::Image& image)
-        : engine_(engine), plan_(plan), image_(image), at_(plan, image), drawing_(at_.size) {}
+    MethodFigure(const Engine& engine, const Plan& plan, const io::Image& source)
+        : engine_(engine),
+          crop_(plan.resized_crop),
+          plan_(without_crop(plan)),
+          source_(source),
+          image_(cut_out(engine, plan, source)),
+          at_(plan_, image_, crop_.has_value()),
+          drawing_(at_.size) {}
 
     io::Image draw() {
-        picture({at_.original, at_.middle}, image_, original_name);
+        if (crop_) draw_source();
+        picture({at_.original, at_.middle}, image_, crop_ ? crop_name : original_name);
         line({{after(at_.original), at_.middle}, {at_.trunk, at_.middle}});
         for (std::size_t row = 0; row < plan_.chains.size(); ++row) draw_chain(row);
 
@@ -227,6 +243,36 @@ class MethodFigure {
  private:
     using Path = std::initializer_list<Point>;
 
+    static Plan without_crop(Plan plan) {
+        plan.resized_crop.reset();
+        return plan;
+    }
+
+    /// The image that ops see: what a plan makes of the source if it mixes nothing in.
+    static io::Image cut_out(const Engine& engine, Plan plan, const io::Image& source) {
+        if (!plan.resized_crop) return source;
+        plan.mix = 0;
+        io::Image image = result_for(plan, source);
+        engine.run(plan, source.view(), image.view());
+        return image;
+    }
+
+    /// The source, as large as there is room, and on it the box that is cut out.
+    void draw_source() {
+        const Size shown = fit(size_of(source_), at_.panel);
+        const double scale = double(shown.width) / source_.width;
+        const Point corner{at_.source - shown.width / 2, at_.middle - shown.height / 2};
+        const auto across = [&](int x) { return corner.x + static_cast<int>(std::lround(x * scale)); };
+        const auto down = [&](int y) { return corner.y + static_cast<int>(std::lround(y * scale)); };
+        const int left = across(crop_->left), right = across(crop_->left + crop_->width);
+        const int top = down(crop_->top), bottom = down(crop_->top + crop_->height);
+        picture({at_.source, at_.middle}, shown, source_, source_name, crop_->mirror ? "flipped" : "");
+        drawing_.line(
+            std::initializer_list<Point>{{left, top}, {right, top}, {right, bottom}, {left, bottom}, {left, top}},
+            {.ink = Ink::vermilion});
+        arrow({{after(at_.source), at_.middle}, {before(at_.original), at_.middle}});
+    }
+
     void draw_chain(std::size_t row) {
         const int y = at_.first_row + static_cast<int>(row) * at_.row_pitch;
         int x = at_.trunk;
@@ -250,8 +296,12 @@ class MethodFigure {
     }
 
     void picture(Point centre, const io::Image& image, const std::string& name, const std::string& value = "") {
+        picture(centre, at_.panel, image, name, value);
+    }
+
+    void picture(Point centre, Size size, const io::Image& image, const std::string& name, const std::string& value) {
         stop_if_interrupted();
-        drawing_.picture(centre, at_.panel, image.view());
+        drawing_.picture(centre, size, image.view());
         const int y = centre.y + at_.panel.height / 2 + at_.font * 6 / 5;
         drawing_.text({centre.x, y}, name, at_.font, Ink::black);
         drawing_.text({centre.x, y + at_.font * 5 / 4}, value, at_.font, Ink::gray);
@@ -267,8 +317,10 @@ class MethodFigure {
     [[nodiscard]] int after(int column) const { return column + (at_.panel.width + 1) / 2 + at_.clear; }
 
     const Engine& engine_;
-    const Plan& plan_;
-    const io::Image& image_;
+    const std::optional<ResizedCrop> crop_;
+    const Plan plan_;  ///< of the image that is cut out
+    const io::Image& source_;
+    const io::Image image_;
     const MethodLayout at_;
     Drawing drawing_;
 };
@@ -289,13 +341,16 @@ io::Image draw_grid(const Engine& engine, const Options& options, const io::Imag
 
     const int columns = static_cast<int>(std::ceil(std::sqrt(cells)));
     const int rows = (cells + columns - 1) / columns;
-    const Size panel = fit(image, (page.width - 2 * margin + gap) / columns - gap,
-                           (page.height - 2 * margin + gap) / rows - gap - caption);
+    const std::optional<RandomResizedCrop>& crop = options.policy.crop;
+    const Size panel =
+        fit(crop ? Size{crop->width, crop->height} : size_of(image),
+            {(page.width - 2 * margin + gap) / columns - gap, (page.height - 2 * margin + gap) / rows - gap - caption});
     const int across = std::max(panel.width, label_width) + gap;
     const int down = panel.height + caption + gap;
     Drawing drawing({2 * margin + columns * across - gap, 2 * margin + rows * down - gap});
 
     io::Image shown = image;
+    Size size = fit(size_of(image), panel);
     Plan plan;
     for (int cell = 0; cell < cells; ++cell) {
         const Point centre{margin + cell % columns * across + (across - gap) / 2,
@@ -305,9 +360,11 @@ io::Image draw_grid(const Engine& engine, const Options& options, const io::Imag
             Key key = options.key;
             key.index = index(cell);
             sample(options.policy, key, image.width, image.height, plan);
+            if (cell == 1) shown = result_for(plan, image);
+            size = panel;
             engine.run(plan, image.view(), shown.view());
         }
-        drawing.picture(centre, panel, shown.view());
+        drawing.picture(centre, size, shown.view());
         drawing.text({centre.x, centre.y + panel.height / 2 + em(1.2)}, label(cell), font, Ink::black);
     }
     return drawing.image();
@@ -345,6 +402,7 @@ void add_figure(CLI::App& app, int& exit_code) {
     figure.add_option("-o,--output", options->output.path, "File for the figure, a PNG")->required()->type_name("OUT");
     const std::size_t others = figure.get_options().size();
     add_policy_options(figure, options->policy);
+    add_crop_options(figure, options->policy);
     add_key_options(figure, options->key);
     figure.add_option("--grid", options->grid, "Show this many results instead, of the sample indices from --index on")
         ->check(CLI::Range(1, max_grid).description(""))

@@ -40,6 +40,15 @@ Fill parse_fill(std::string_view text) {
     return fill;
 }
 
+/// "224", or "320x240", as width and height.
+void parse_size(std::string_view text, RandomResizedCrop& crop) {
+    const std::size_t x = text.find('x');
+    const bool valid = parse_whole(text.substr(0, x), crop.width, 10) &&
+                       (x == std::string_view::npos || parse_whole(text.substr(x + 1), crop.height, 10));
+    if (!valid) throw UsageError("--crop: must be the pixels of a side, or WIDTHxHEIGHT");
+    if (x == std::string_view::npos) crop.height = crop.width;
+}
+
 io::Format parse_format(std::string_view text) {
     const std::optional<io::Format> format = io::format_of("name." + std::string(text));
     return format ? *format : throw UsageError("--format: must be jpeg or png");
@@ -86,6 +95,28 @@ void add_policy_options(CLI::App& app, Policy& policy) {
         ->type_name("LIST")
         ->default_str("all");
     add_fill_option(app, policy.fill);
+}
+
+void add_crop_options(CLI::App& app, Policy& policy) {
+    CLI::Option* crop = app.add_option_function<std::string>(
+                               "--crop",
+                               [&](const std::string& text) {
+                                   if (!policy.crop) policy.crop.emplace();
+                                   parse_size(text, *policy.crop);
+                               },
+                               "Cut a random part out, resize it to SIZE (224 or 320x240) and flip it, as torchvision "
+                               "does before it augments")
+                            ->type_name("SIZE");
+    app.add_option_function<std::string>(
+           "--filter",
+           [&](const std::string& name) {
+               if (!policy.crop) policy.crop.emplace();
+               policy.crop->filter = as_usage([&] { return parse_filter(name); });
+           },
+           "How --crop resizes: bilinear or bicubic, both as Pillow 13 does")
+        ->needs(crop)
+        ->type_name("NAME")
+        ->default_str("bilinear");
 }
 
 void add_key_options(CLI::App& app, Key& key) {
@@ -138,6 +169,12 @@ io::Format single_result_format(const OutputOptions& output) {
 
 Engine make_engine(const std::string& target) {
     return as_usage([&] { return Engine(target); });
+}
+
+io::Image result_for(const Plan& plan, const io::Image& image) {
+    io::Image result{plan.width, plan.height, image.channels, {}};
+    result.pixels.resize(image_bytes(Layout::u8_hwc, plan.width, plan.height, image.channels));
+    return result;
 }
 
 std::string describe_ops() {

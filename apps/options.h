@@ -20,6 +20,7 @@ struct OutputOptions {
 
 void add_output_options(CLI::App& app, OutputOptions& output, const std::string& what);
 void add_policy_options(CLI::App& app, Policy& policy);  ///< and --fill
+void add_crop_options(CLI::App& app, Policy& policy);    ///< --crop and what is of use with it
 void add_key_options(CLI::App& app, Key& key);           ///< --seed, --epoch, --index
 void add_fill_option(CLI::App& app, Fill& fill);
 void add_target_option(CLI::App& app, std::string& target);
@@ -32,6 +33,9 @@ void add_target_option(CLI::App& app, std::string& target);
 
 /// The engine for --target; throws UsageError if there is no such target here.
 [[nodiscard]] Engine make_engine(const std::string& target);
+
+/// An image with the size of a plan's result, and the channels of the image that it is made of.
+[[nodiscard]] io::Image result_for(const Plan& plan, const io::Image& image);
 
 /// Runs `call`; the library's complaints about a value become UsageErrors.
 template <typename Call>

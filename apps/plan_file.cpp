@@ -24,10 +24,12 @@ Plan read_plan(const std::string& path) {
 }
 
 void check_size(const Plan& plan, const std::string& plan_path, const io::Image& image, const std::string& image_path) {
-    if (image.width == plan.width && image.height == plan.height) return;
+    const int width = plan.resized_crop ? plan.resized_crop->source_width : plan.width;
+    const int height = plan.resized_crop ? plan.resized_crop->source_height : plan.height;
+    if (image.width == width && image.height == height) return;
     throw io::Error(image_path,
                     "is " + size_text(image.width, image.height) + " pixels, but the plan " + io::printable(plan_path) +
-                        " is for " + size_text(plan.width, plan.height),
+                        " is for " + size_text(width, height),
                     "use an image of that size");
 }
 

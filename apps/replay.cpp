@@ -23,7 +23,7 @@ void run(const Options& options) {
     try {
         const io::Image image = io::read(options.input);
         check_size(plan, options.plan, image, options.input);
-        io::Image result = image;
+        io::Image result = result_for(plan, image);
         engine.run(plan, image.view(), result.view());
         io::write(options.output.path, std::as_const(result).view(), format, options.output.quality);
     } catch (...) {
@@ -36,7 +36,9 @@ void run(const Options& options) {
 void add_replay(CLI::App& app, int& exit_code) {
     const auto options = std::make_shared<Options>();
     CLI::App& replay = *app.add_subcommand("replay", "Compute the result of a plan");
-    replay.add_option("IN", options->input, "JPEG or PNG file of the plan's size")->required()->type_name("");
+    replay.add_option("IN", options->input, "JPEG or PNG file of the size that the plan is for")
+        ->required()
+        ->type_name("");
     add_output_options(replay, options->output, "File for the result");
     replay.add_option("--plan", options->plan, "Plan, as `halmix augment --plan-out` writes it")
         ->required()

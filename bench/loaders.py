@@ -3,7 +3,8 @@
 python3 bench/loaders.py [--images 1024] [--batch 64] [--workers 2] [--rounds 5] [--only TEXT]
 Needs halmix installed or in PYTHONPATH, torch and torchvision. With the package mosaicml, Composer's AugMix takes part.
 
-Files are 500x375, cut from the photos in data/. Every loader decodes by Pillow, crops to 224x224 and flips. Processor
+Files are 500x375, cut from the photos in data/. Every loader decodes by Pillow, crops to 224x224 and flips: torchvision's
+by its transforms, halmix.torch by itself. Processor
 time is that of the main process and its workers, their start included, for each image; the consumer does nothing.
 A ratio is the median over the rounds of a loader's processor time beside the first loader's in the same round.
 """
@@ -92,10 +93,10 @@ def loaders(paths, options):
             Files(paths, options.images, steps), options.batch, num_workers=options.workers
         )
 
-    def ring(dtype, views=("aug",)):
+    def ring(dtype, views=("aug",), steps=(), crop=224):
         def make():
             dataset = halmix.torch.AugMixDataset(
-                Files(paths, options.images, CROP), views, dtype=dtype, mean=MEAN, std=STD
+                Files(paths, options.images, steps), views, dtype=dtype, mean=MEAN, std=STD, crop=crop
             )
             return halmix.torch.DataLoader(dataset, options.batch, num_workers=options.workers)
 
@@ -106,6 +107,8 @@ def loaders(paths, options):
         "torchvision, no AugMix": usual(*CROP, *TENSOR),
         "torchvision, Composer's AugMix": composer and usual(*CROP, composer, *TENSOR),
         "torchvision, halmix.AugMix()": usual(*CROP, halmix.AugMix(), *TENSOR),
+        "torchvision, halmix.AugMix(crop=224)": usual(halmix.AugMix(crop=224), *TENSOR),
+        "halmix.torch, torchvision's crop, float32": ring("float32", steps=CROP, crop=None),
         "halmix.torch, no AugMix, float32": ring("float32", ("clean",)),
         "halmix.torch, float32": ring("float32"),
         "halmix.torch, float16": ring("float16"),

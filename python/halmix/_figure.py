@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ._core import Plan
 from ._functional import apply, ops, run
 from ._images import is_cuda, is_pillow, is_tensor, pillow_source, tensor_levels
 
@@ -27,9 +28,9 @@ NOTATIONS = {
 
 
 def figure(image, plan):
-    """The method's picture for an image and a plan of its size, as a PIL image.
+    """The method's picture for an image and a plan for it, as a PIL image.
 
-    The original is on the left, then comes a row for each chain, with the picture after each op and the chain's weight,
+    The original, or what a plan cuts out of it, is on the left, then comes a row for each chain, with the picture after each op and the chain's weight,
     and on the right what `run` returns. A notebook shows the result as it shows all PIL images::
 
         halmix.figure(photo, halmix.sample(*photo.size, seed=7))
@@ -55,15 +56,18 @@ def draw(image, plan):
         font = ImageFont.load_default(FONT)
     except (TypeError, ImportError):
         raise ImportError("halmix.figure needs Pillow 10.1 with FreeType: pip install --upgrade pillow") from None
-    pixels = _pixels(image)
+    pixels, first_caption = _pixels(image), ["original"]
     result = run(plan, pixels)
+    if plan.resized_crop is not None:
+        pixels = run(Plan(plan.width, plan.height, 0, [(1, [])], plan.fill, plan.resized_crop), pixels)
+        first_caption = ["crop, flipped" if plan.resized_crop["mirror"] else "crop"]
     units = {op["name"]: op["unit"] for op in ops()}
     chains = [
         [(apply(pixels, steps[: k + 1], fill=plan.fill), _caption(op, units)) for k, op in enumerate(steps)]
         for _, steps in plan.chains
     ]
     weights = [f"w{row + 1} = {weight:.2f}" for row, (weight, _) in enumerate(plan.chains)]
-    ends = [(pixels, ["original"]), (result, ["mixture", f"m = {plan.mix:.2f}"])]
+    ends = [(pixels, first_caption), (result, ["mixture", f"m = {plan.mix:.2f}"])]
 
     # Sizes: all cells are as wide as the pictures, or as the longest caption.
     shown_size, magnified = _shown_size(plan.width, plan.height)

@@ -614,6 +614,36 @@ def test_policy_options_reach_the_plan():
     assert json.load(open("p"))["fill"] == [255, 128, 0]
 
 
+@pytest.mark.parametrize("filter", ["bilinear", "bicubic"])
+def test_crops(filter):
+    """Cut out, resized and flipped as Pillow does it, then augmented; views and threads are of the same crop."""
+    names = make_tree()
+    options = ["--crop", "33x21", "--filter", filter, "--views", 3, "--seed", 4, "--format", "png"]
+    run("augment", "in", "-o", "out", *options, "--plan-out", "plans.jsonl", "--threads", 3)
+    lines = [json.loads(line) for line in open("plans.jsonl")]
+    assert len(lines) == 3 * len(names)
+    flipped = 0
+    for line in lines:
+        plan = line["plan"]
+        box = plan["resized_crop"]
+        assert box == next(one for one in lines if one["file"] == line["file"])["plan"]["resized_crop"]
+        assert (plan["version"], plan["width"], plan["height"]) == (2, 33, 21)
+        image = Image.open("in/" + line["file"])
+        part = image.crop((box["left"], box["top"], box["left"] + box["width"], box["top"] + box["height"]))
+        part = part.resize((33, 21), Image.Resampling[filter.upper()])
+        flipped += box.get("mirror", False)
+        (ImageOps.mirror(part) if box.get("mirror") else part).save("part.png")
+        json.dump({name: plan[name] for name in ("width", "height", "mix", "chains")} | {"version": 1}, open("alone.json", "w"))
+        run("replay", "part.png", "-o", "expected.png", "--plan", "alone.json")
+        json.dump(plan, open("plan.json", "w"))
+        run("replay", "in/" + line["file"], "-o", "again.png", "--plan", "plan.json")
+        stem, _, extension = line["file"].rpartition(".")
+        extension = extension if extension.lower() == "png" else "png"
+        for name in f"out/{stem}_v{line['view']}.{extension}", "again.png":
+            np.testing.assert_array_equal(pixels(name), pixels("expected.png"))
+    assert 0 < flipped < len(lines)
+
+
 def test_fill_is_seen():
     Image.new("RGB", (20, 20), "blue").save("in.png")
     Image.new("L", (20, 20), 9).save("gray.png")

@@ -120,6 +120,20 @@ def test_result_is_that_of_augment(arguments):
     np.testing.assert_array_equal(Figure("in.png", "--plan", "plan.json").pixels, figure.pixels)
 
 
+def test_a_crop_is_shown_with_its_source():
+    noise(180, 130).save("in.png")
+    arguments = ["--seed", "3", "--crop", "150x140"]
+    run("augment", "in.png", "-o", "result.png", "--plan-out", "plan.json", *arguments)
+    figure = Figure("in.png", *arguments)
+    plan = json.load(open("plan.json"))
+    write_plan("cut.json", (150, 140), [[]], 0, version=2, resized_crop=plan["resized_crop"])
+    run("replay", "in.png", "-o", "cut.png", "--plan", "cut.json")
+    crop, result = figure.places(pixels("cut.png"))[0], figure.places(pixels("result.png"))[-1]
+    source = min(figure.corners, key=lambda corner: corner[1])
+    assert source[1] < crop[0] < result[0] and crop[1] == result[1]
+    np.testing.assert_array_equal(Figure("in.png", "--plan", "plan.json").pixels, figure.pixels)
+
+
 def test_same_bytes_everywhere():
     picture(97, 61).save("in.png")
     listed = json.loads(run("targets", "--json").stdout)["targets"]

@@ -70,6 +70,13 @@ def test_a_crop_leaves_the_ops_as_they_are_and_views_share_it():
     )
 
 
+def test_figures_begin_with_the_crop():
+    image = noise(np.random.default_rng(SEED), mode="RGB").resize((150, 130))
+    plan = halmix.sample(150, 130, seed=2, crop=(70, 90))
+    _, places = halmix._figure.draw(image, plan)
+    assert np.array_equal(places[0][1], by_pillow(image, plan)) and np.array_equal(places[-1][1], halmix.run(plan, image))
+
+
 @pytest.mark.parametrize("dtype, layout", [("uint8", "HWC"), ("uint8", "CHW"), ("float16", "CHW"), ("float32", "CHW")])
 def test_batches_of_any_sizes_become_one(dtype, layout):
     rng = np.random.default_rng(SEED)
