@@ -82,8 +82,8 @@ struct Key {
 [[nodiscard]] HALMIX_API Plan sample(const Policy& policy, const Key& key, int width, int height);
 HALMIX_API void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan);
 
-/// The crop alone that a policy with this one draws for a key: what a decoder must know first, and all that a clean view
-/// needs. The key's view does not matter: all views of a sample are of the same crop.
+/// The crop alone that a policy with this one draws for a key: what a decoder must know first, and all that a clean
+/// view needs. The key's view does not matter: all views of a sample are of the same crop.
 [[nodiscard]] HALMIX_API ResizedCrop sample_crop(const RandomResizedCrop& crop, const Key& key, int width, int height);
 
 }  // namespace halmix

@@ -48,7 +48,7 @@ struct Slots {
 template <typename Step>
 void by_bands(const ImageView& image, const Step& step) {
     constexpr std::ptrdiff_t band_bytes = 131072;
-    const std::ptrdiff_t row = row_bytes(Layout::u8_hwc, image.width, image.channels);
+    const std::ptrdiff_t row = std::max<std::ptrdiff_t>(row_bytes(Layout::u8_hwc, image.width, image.channels), 1);
     const int rows = static_cast<int>(std::clamp<std::ptrdiff_t>(band_bytes / row, 1, image.height));
     for (int y = 0; y < image.height; y += rows) step(y, std::min(rows, image.height - y));
 }

@@ -9,6 +9,7 @@
 /// includes this has functions of its own, compiled for its processor.
 namespace halmix::resample {
 
+// NOLINTBEGIN(misc-definitions-in-headers): inline functions of one file could be linked in place of the other's
 namespace {
 
 constexpr std::ptrdiff_t taps = 2, digits = 2;
@@ -43,13 +44,13 @@ template <typename Simd, int count>
         low[r] = Simd::all(1 << 21);
         high[r] = Simd::all(0);
     }
-    constexpr std::ptrdiff_t pixel = 3 * taps;
+    constexpr std::ptrdiff_t pixel = 3 * taps, four_taps = 12;
     const std::ptrdiff_t digit = rows.to_bytes * taps;
     const auto* weights = static_cast<const std::int16_t*>(rows.digits) + x * pixel;
     const std::uint8_t* from = rows.from + row * rows.from_stride;
     const std::ptrdiff_t a = 3 * std::ptrdiff_t{rows.first[x]};
     const std::ptrdiff_t b = 3 * std::ptrdiff_t{rows.first[x + Simd::pixels - 1]};
-    for (int g = 0; g < rows.dot_products; g += 2, weights += 2 * digits * digit, from += 4 * 3) {
+    for (int g = 0; g < rows.dot_products; g += 2, weights += 2 * digits * digit, from += four_taps) {
         auto load = [](const std::int16_t* one) { return Simd::load(one, one + pixel); };
         const bool both = g + 1 < rows.dot_products;
         const std::int16_t* next = weights + digits * digit;
@@ -114,5 +115,6 @@ void all_rows(const Rows& rows) {
 }
 
 }  // namespace
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace halmix::resample

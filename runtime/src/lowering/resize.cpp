@@ -19,6 +19,11 @@ double weight(Filter filter, double x) {
     return x < 1 ? near : x < 2 ? far : 0;
 }
 
+/// The pixel that begins nearest to a place; of places below 0 any that is below 1.
+std::int32_t edge(double place) {
+    return static_cast<std::int32_t>(place + 0.5);  // NOLINT(bugprone-incorrect-roundings): as Pillow has it
+}
+
 /// Weights of `t`-th taps, of results whose pixels have elements `first` to `end`, and their sums so far.
 template <Filter filter>
 void weigh(std::size_t results, double t, double inverse, const double* first, const double* end, const double* centre,
@@ -41,8 +46,7 @@ std::int32_t find_weights(int in, int out, Filter filter, Resize& work, Taps& ta
     std::int32_t most = 0;
     for (std::size_t i = 0; i < results; i++) {
         const double centre = (static_cast<double>(i) + 0.5) * scale;
-        const std::int32_t first = std::max(0, static_cast<std::int32_t>(centre - support + 0.5));
-        const std::int32_t end = std::min(in, static_cast<std::int32_t>(centre + support + 0.5));
+        const std::int32_t first = std::max(0, edge(centre - support)), end = std::min(in, edge(centre + support));
         work.centre[i] = centre;
         work.first[i] = taps.first[i] = first;
         work.end[i] = end;
