@@ -35,22 +35,23 @@ void weigh(std::size_t results, double t, double inverse, const double* first, c
     }
 }
 
-/// The weights of each result along one axis, from `in` pixels to `out`, in units of 2^-22: work.fixed (result, tap).
-/// All in double, in Pillow's order, several results at a time. Returns how many taps results have at most.
-std::int32_t find_weights(int in, int out, Filter filter, Resize& work, Taps& taps) {
+}  // namespace
+
+// All in double, in Pillow's order, several results at a time.
+std::int32_t find_weights(int in, int out, Filter filter, bool mirror, Resize& work, std::vector<std::int32_t>& first) {
     const double scale = static_cast<double>(static_cast<float>(in)) / out;  // Pillow's boxes are float32
     const double stretch = std::max(scale, 1.0), support = radius(filter) * stretch, inverse = 1 / stretch;
     const auto results = static_cast<std::size_t>(out);
     for (std::vector<double>* values : {&work.centre, &work.first, &work.end, &work.total}) values->assign(results, 0);
-    taps.first.resize(results);
+    first.resize(results);
     std::int32_t most = 0;
     for (std::size_t i = 0; i < results; i++) {
         const double centre = (static_cast<double>(i) + 0.5) * scale;
-        const std::int32_t first = std::max(0, edge(centre - support)), end = std::min(in, edge(centre + support));
+        const std::int32_t begin = std::max(0, edge(centre - support)), end = std::min(in, edge(centre + support));
         work.centre[i] = centre;
-        work.first[i] = taps.first[i] = first;
+        work.first[i] = first[i] = begin;
         work.end[i] = end;
-        most = std::max(most, end - first);
+        most = std::max(most, end - begin);
     }
     work.weights.resize(results * most);
     for (std::int32_t t = 0; t < most; t++) {
@@ -69,14 +70,18 @@ std::int32_t find_weights(int in, int out, Filter filter, Resize& work, Taps& ta
             const double w = weights[i] / total[i] * one;
             fixed[i] = static_cast<std::int32_t>(w + (w < 0 ? -0.5 : 0.5));
         }
+        if (mirror) std::reverse(fixed, fixed + results);
     }
+    if (mirror) std::ranges::reverse(first);
     return most;
 }
+
+namespace {
 
 /// Along one axis; a result has `elements` bytes.
 void find_taps(int in, int out, Filter filter, bool mirror, int elements, const DotProduct& form, Resize& work,
                Taps& taps) {
-    const std::int32_t most = find_weights(in, out, filter, work, taps);
+    const std::int32_t most = find_weights(in, out, filter, mirror, work, taps.first);
     const auto results = static_cast<std::size_t>(out);
     taps.elements = out * elements;
     taps.dot_products = (most + form.taps - 1) / form.taps;
@@ -99,11 +104,9 @@ void find_taps(int in, int out, Filter filter, bool mirror, int elements, const 
                     rest[i] = (rest[i] + 128) >> 8;
                 }
             }
-            if (mirror) std::reverse(words, words + results);
             for (std::size_t i = 0; i < results; i++) to = std::fill_n(to, elements, words[i]);
         }
     }
-    if (mirror) std::reverse(taps.first.begin(), taps.first.end());
 }
 
 }  // namespace

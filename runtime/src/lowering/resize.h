@@ -27,6 +27,11 @@ struct Resize {
 /// Whether columns are passed along first, before rows.
 bool columns_first(const ResizedCrop& crop, int width, int height);
 
+/// What each result along an axis is made of, from `in` pixels to `out`: `first`, the pixel of its first tap, and
+/// work.fixed (result, tap), the weights in units of 2^-22. Returns how many taps results have at most; the weights of
+/// those that some lack are 0.
+std::int32_t find_weights(int in, int out, Filter filter, bool mirror, Resize& work, std::vector<std::int32_t>& first);
+
 /// The taps of a resize of a crop to width x height pixels; reuses the memory.
 void find_taps(const ResizedCrop& crop, int width, int height, int channels, const DotProduct& form, Resize& resize);
 
