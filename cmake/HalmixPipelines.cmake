@@ -116,7 +116,16 @@ function(halmix_add_pipelines library)
                                   -g batch_mix layout=LAYOUT channels=CHANNELS ${halide_target_${name}})
         halmix_generate_by_layout(unpacks source HALMIX_BATCH_UNPACK_ARGUMENTS halmix_batch_unpack_LAYOUT_cCHANNELS__${name}
                                   -g batch_unpack layout=LAYOUT channels=CHANNELS ${halide_target_${name}})
-        string(APPEND gpu_rows "    GpuRow{\"${name}\", \"${needs}\", DeviceApi::${name}, ${mixes}, ${unpacks}},\n")
+        set(passes "")
+        foreach(channels 1 3)
+            set(function halmix_batch_resample_c${channels}__${name})
+            halmix_generate(${function} -g batch_resample -f ${function} ${halide_target_${name}} channels=${channels})
+            string(APPEND declarations "int ${function}(HALMIX_BATCH_RESAMPLE_ARGUMENTS);\n")
+            list(APPEND passes ${function})
+        endforeach()
+        list(JOIN passes ", " passes)
+        string(APPEND gpu_rows
+               "    GpuRow{\"${name}\", \"${needs}\", DeviceApi::${name}, ${mixes}, ${unpacks}, {${passes}}},\n")
     endforeach()
 
     list(REMOVE_DUPLICATES features_needed)

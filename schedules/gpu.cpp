@@ -85,8 +85,8 @@ bool by_pixel(const ChainStage& stage) {
 
 }  // namespace
 
-void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item,
-               const ScheduleParameters& parameters) {
+Var by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOrRVar& item,
+              const ScheduleParameters& parameters) {
     Var rows("rows"), x_thread("x_thread"), y_thread("y_thread"), one("one");
     image.reorder(c, x, y, item)
         .unroll(c)
@@ -96,6 +96,7 @@ void by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarO
         .reorder(c, one, x_thread, y_thread)  // side by side along rows
         .unroll(one)
         .gpu_blocks(item);
+    return one;
 }
 
 void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels,

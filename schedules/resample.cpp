@@ -1,5 +1,7 @@
 #include "schedules/resample.h"
 
+#include "schedules/gpu.h"
+
 namespace halmix {
 
 using namespace Halide;
@@ -33,6 +35,15 @@ void schedule_resample(Func dst, ResampleStages stages, const Target& target) {
     } else {
         byte.compute_at(sums, tap.y).unroll(t).vectorize(bi, 4 * lanes, TailStrategy::GuardWithIf);
     }
+}
+
+void schedule_batch_resample(Func dst, Func sum, const RDom& tap, int channels, const ScheduleParameters& parameters) {
+    std::vector<Var> at = dst.args();
+    const Var pixel = by_pixels(dst, at[0], at[1], at[2], at[3], parameters);
+    // The channels of a pixel share its weights.
+    const Var c = sum.args()[0];
+    sum.compute_at(dst, pixel).bound_extent(c, channels).unroll(c);
+    sum.update().reorder(c, tap).unroll(c);
 }
 
 }  // namespace halmix

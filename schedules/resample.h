@@ -1,6 +1,7 @@
 #pragma once
 
 #include "Halide.h"
+#include "schedules/parameters.h"
 
 namespace halmix {
 
@@ -23,5 +24,9 @@ struct ResampleStages {
 };
 
 void schedule_resample(Halide::Func dst, ResampleStages stages, const Halide::Target& target);
+
+/// Of images of a batch, whose `sum` (channel, x, y, item) is added up along `tap`.
+void schedule_batch_resample(Halide::Func dst, Halide::Func sum, const Halide::RDom& tap, int channels,
+                             const ScheduleParameters& parameters);
 
 }  // namespace halmix
