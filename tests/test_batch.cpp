@@ -59,6 +59,20 @@ std::vector<Plan> plans(int count, int width, int height, std::uint32_t number) 
     return all;
 }
 
+ResizedCrop any_crop(int width, int height, std::mt19937& random) {
+    auto up_to = [&](int most) { return static_cast<int>(random() % (most + 1)); };
+    ResizedCrop crop{.source_width = width,
+                     .source_height = height,
+                     .width = 1 + up_to(width - 1),
+                     .height = 1 + up_to(height - 1),
+                     .filter = random() % 2 == 0 ? Filter::bilinear : Filter::bicubic,
+                     .order = random() % 3 == 0 ? PassOrder::horizontal_first : PassOrder::pillow_13,
+                     .mirror = random() % 2 == 0};
+    crop.left = up_to(width - crop.width);
+    crop.top = up_to(height - crop.height);
+    return crop;
+}
+
 std::vector<Plan> default_plans(int count, int width, int height, std::uint64_t number) {
     std::vector<Plan> all;
     for (int i = 0; i < count; i++)
@@ -74,11 +88,16 @@ const Engine& cpu() {
 Options imagenet() { return {.normalization = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}}; }
 
 Bytes run(const Engine& engine, const std::vector<Plan>& all, const Bytes& in, int count, int channels,
-          Layout layout = Layout::u8_hwc, BatchReport* report = nullptr) {
-    int width = all[0].width, height = all[0].height;
+          Layout layout = Layout::u8_hwc, BatchReport* report = nullptr, Layout from = Layout::u8_hwc) {
+    int width = all[0].width, height = all[0].height, in_width = width, in_height = height;
+    for (const Plan& plan : all) {
+        if (!plan.resized_crop) continue;
+        in_width = plan.resized_crop->source_width;
+        in_height = plan.resized_crop->source_height;
+    }
     Bytes out(all.size() * image_bytes(layout, width, height, channels));
     BatchReport what = engine.run(
-        all, Batch{in.data(), count, width, height, channels},
+        all, Batch{in.data(), count, in_width, in_height, channels, Memory::host, from},
         MutableBatch{out.data(), static_cast<int>(all.size()), width, height, channels, Memory::host, layout},
         imagenet());
     if (report != nullptr) *report = what;
@@ -234,6 +253,85 @@ TEST_CASE("random batches on every GPU equal the CPU") {
     }
 }
 
+TEST_CASE("batches of plans that each have a box of their own equal the CPU, whole images among them") {
+    for (const Engine& gpu : available_engines(true)) {
+        std::mt19937 random(seed());
+        for (int compared = 0, batch = 0; compared < 6000; batch++) {
+            const int sizes[] = {1, 2, 3, 9, 31, 32, 65, 120};
+            const int wide = sizes[random() % 8], high = sizes[random() % 8], channels = random() % 3 == 0 ? 1 : 3;
+            const bool same_size = random() % 3 == 0;
+            const int width = same_size ? wide : sizes[random() % 7], height = same_size ? high : sizes[random() % 7];
+            const int count = 1 + static_cast<int>(random() % 24), views = 1 + static_cast<int>(random() % 3);
+            auto any_layout = [&](int most) {
+                const auto layout = static_cast<Layout>(random() % most);
+                return channels == 1 && layout == Layout::u8_rgbx ? Layout::u8_chw : layout;
+            };
+            const Layout from = any_layout(3), to = any_layout(layout_count);
+            std::vector<Plan> all = plans(count * views, width, height, random());
+            for (std::size_t i = 0; i < all.size(); i++) {
+                // Views of an image often have one crop. Without one, an image has the results' size.
+                if (!same_size || random() % 2 == 0) all[i].resized_crop = any_crop(wide, high, random);
+                if (i % views != 0 && random() % 2 == 0) all[i].resized_crop = all[i - 1].resized_crop;
+                if (random() % 4 == 0) all[i].mix = 0;
+            }
+            Bytes in(count * image_bytes(from, wide, high, channels));
+            for (std::uint8_t& byte : in) byte = static_cast<std::uint8_t>(random());
+            INFO(gpu.target().name << ", seed " << seed() << ", batch " << batch << ": " << count << " images of "
+                                   << wide << "x" << high << "x" << channels << " to " << width << "x" << height << ", "
+                                   << views << " views, layouts " << static_cast<int>(from) << " and "
+                                   << static_cast<int>(to));
+            BatchReport report;
+            const bool same = run(gpu, all, in, count, channels, to, &report, from) ==
+                              run(cpu(), all, in, count, channels, to, nullptr, from);
+            if (!same) FAIL("they differ");
+            CHECK(report.passes == 1);
+            compared += count * views;
+        }
+    }
+}
+
+TEST_CASE("a batch of whole images only is not resized, one with a box has three launches more at most") {
+    std::vector<Plan> all = default_plans(6, 20, 30, 4);
+    Bytes in = images(6, 20, 30, 3, 5);
+    for (const Engine& gpu : available_engines(true)) {
+        BatchReport whole, cropped;
+        run(gpu, all, in, 6, 3, Layout::u8_hwc, &whole);
+        std::vector<Plan> cropping = all;
+        cropping[2].resized_crop = {.source_width = 20, .source_height = 30, .width = 10, .height = 10};
+        run(gpu, cropping, in, 6, 3, Layout::u8_hwc, &cropped);
+        CHECK(cropped.launches == whole.launches + 2);
+        cropping[3].resized_crop = {.source_width = 20, .source_height = 30, .width = 20, .height = 30};
+        cropping[4].resized_crop = {.source_width = 20, .source_height = 30, .width = 20, .height = 30, .mirror = true};
+        CHECK(run(gpu, cropping, in, 6, 3) == run(cpu(), cropping, in, 6, 3));
+    }
+}
+
+TEST_CASE("tasks with boxes of sources of many sizes, to results of many") {
+    for (const Engine& engine : available_engines()) {
+        std::mt19937 random(seed());
+        std::vector<reference::Image> in, out, expected;
+        std::vector<Plan> all;
+        for (int i = 0; i < 300; i++) {
+            const int wide = 1 + static_cast<int>(random() % 3) * 20, high = 1 + static_cast<int>(random() % 2) * 33;
+            const int width = 1 + static_cast<int>(random() % 2) * 16, height = 1 + static_cast<int>(random() % 3) * 7;
+            const int channels = random() % 4 == 0 ? 1 : 3;
+            in.push_back(make(Content::noise, wide, high, channels, random()));
+            all.push_back(sample(policy_number(random()), {.seed = 3, .index = std::uint64_t(i)}, width, height));
+            all.back().resized_crop = any_crop(wide, high, random);
+            out.push_back(make(Content::noise, width, height, channels, random()));
+            expected.push_back(reference::run(all.back(), in.back()));
+        }
+        std::vector<Task> tasks;
+        for (int i = 0; i < 300; i++) {
+            tasks.push_back({&all[i],
+                             {in[i].pixels.data(), in[i].width, in[i].height, in[i].channels},
+                             {out[i].pixels.data(), out[i].width, out[i].height, out[i].channels}});
+        }
+        engine.run(tasks);
+        CHECK(out == expected);
+    }
+}
+
 TEST_CASE("a batch of images of many sizes and strides") {
     for (const Engine& engine : available_engines()) {
         std::mt19937 random(seed());
@@ -373,6 +471,11 @@ TEST_CASE("memory and queue of the caller, on the device") {
         CHECK(out == expected);
         gpu.run(all, {in.data(), count, width, height, channels}, result, {.queue = queue});
         CHECK(caller->read(to, expected.size()) == expected);
+        // Boxes of them.
+        std::mt19937 random(5);
+        for (Plan& plan : all) plan.resized_crop = any_crop(width, height, random);
+        gpu.run(all, source, result, {.queue = queue});
+        CHECK(caller->read(to, expected.size()) == run(cpu(), all, in, count, channels));
         message(Status::invalid_argument, [&] { cpu().run(all, source, result); });
         message(Status::invalid_argument, [&] { gpu.run(all, source, {from, 2 * count, width, height, 3, memory}); });
         caller->release(from);
@@ -484,12 +587,21 @@ TEST_CASE("a device with little memory", "[.little-memory]") {
     caller.release(from);
     caller.release(to);
 
+    // Boxes, of which each takes memory for its resize as well.
+    std::mt19937 random(7);
+    for (Plan& plan : all) {
+        plan.width = plan.height = size - 24;
+        plan.resized_crop = any_crop(size, size, random);
+    }
+    CHECK(run(gpu, all, in, count / 2, 3, Layout::u8_hwc, &report) == run(cpu(), all, in, count / 2, 3));
+    CHECK(report.passes > 1);
+
     // More than there is for a single image, and then one that fits.
     int huge = 9000;
     Bytes large(std::size_t(huge) * huge * 3);
     std::string said = message(Status::out_of_memory, [&] { run(gpu, default_plans(1, huge, huge, 1), large, 1, 3); });
     CHECK(said.find("opencl:0") != std::string::npos);
-    all.resize(1);
+    all = default_plans(1, size, size, 2);
     in.resize(in.size() / (count / 2));
     CHECK(run(gpu, all, in, 1, 3) == run(cpu(), all, in, 1, 3));
 }

@@ -47,10 +47,11 @@ MutableBatch batch_of(const MutableImageView& first, int count) {
 
 /// Runs tasks of any sizes on a GPU: those alike together, by way of memory of their own.
 void run_by_size(GpuEngine& engine, std::span<const Task> tasks, const Options& options) {
-    using Alike = std::tuple<int, int, int, Layout, Layout>;
+    using Alike = std::tuple<int, int, int, Layout, int, int, Layout>;
     std::map<Alike, std::vector<const Task*>> groups;
     for (const Task& task : tasks) {
-        groups[{task.in.width, task.in.height, task.in.channels, task.in.layout, task.out.layout}].push_back(&task);
+        const auto& [plan, in, out] = task;
+        groups[{in.width, in.height, in.channels, in.layout, out.width, out.height, out.layout}].push_back(&task);
     }
     std::vector<std::uint8_t> from, to;
     std::vector<const Plan*> plans;
@@ -165,6 +166,10 @@ void Engine::warm_up(int count, int width, int height, int channels, int chains,
             const OpCall call{op.op, op.examples[0]};
             apply({&call, 1}, {}, {image.data(), width, height, channels}, {result.data(), width, height, channels});
         }
+        // Of what size sources of boxes will be is not known.
+        Plan resized{.width = 1, .height = 1, .chains = {{}}};
+        resized.resized_crop = {.source_width = 1, .source_height = 1, .width = 1, .height = 1};
+        run(resized, {image.data(), 1, 1, channels}, {result.data(), 1, 1, channels});
         for (Layout layout : {Layout::u8_hwc, Layout::f16_chw, Layout::f32_chw}) {
             run(plans, Batch{image.data(), count, width, height, channels},
                 MutableBatch{result.data(), count, width, height, channels, Memory::host, layout}, {.queue = queue});

@@ -82,7 +82,7 @@ class HALMIX_API Engine {
                     const Options& options = {}) const;
 
     /// Compiles for the device and takes the memory that batches of `count` images of a size need, so that none of
-    /// that happens later. Does nothing on a CPU.
+    /// that happens later, but what resized crops need beside it. Does nothing on a CPU.
     void warm_up(int count, int width, int height, int channels, int chains = 3, const Queue& queue = {}) const;
 
     /// The ops one after another, without mixing. As `run` otherwise.

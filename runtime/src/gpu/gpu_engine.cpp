@@ -6,6 +6,7 @@
 
 #include "gpu/gpu_workspace.h"
 #include "gpu/launches.h"
+#include "gpu/resizes.h"
 #include "halmix/error.h"
 #include "lowering/elements.h"
 
@@ -24,12 +25,14 @@ class BatchRun {
           in_(in),
           out_(out),
           options_(options),
-          size_{in.width, in.height, in.channels},
+          source_{in.width, in.height, in.channels},
+          size_{out.width, out.height, out.channels},
           in_layout_(effective(in.layout, in.channels)),
           out_layout_(effective(out.layout, out.channels)),
-          in_bytes_(size_.bytes(in_layout_)),
+          in_bytes_(source_.bytes(in_layout_)),
           out_bytes_(size_.bytes(out_layout_)),
           views_(plans.size() / in.count),
+          resizes_(Resizes::are_in(plans)),
           elements_(make_elements(out_layout_, options.normalization, in.channels)) {
         for (const Plan* plan : plans) chains_ = std::max(chains_, chains_of(plan).size());
     }
@@ -49,7 +52,8 @@ class BatchRun {
                 throw Error(Status::interrupted, "batch: interrupted");
             }
             take_part(first);
-            work_.launches.schedule(part_);
+            work_.resizes.schedule(part_);
+            work_.launches.schedule(part_, work_.resizes.originals);
             end_of(report.host);
             upload();
             end_of(report.upload);
@@ -76,14 +80,19 @@ class BatchRun {
         std::size_t most =
             std::min({plans_.size() - first, most_bytes / (slots_each * size_.bytes()), most_bytes / out_bytes_,
                       most_bytes / in_bytes_, most_items / std::max<std::size_t>(chains_, 1)});
+        if (resizes_) most = std::min(most, Resizes::most_plans(source_, size_));
         for (; most != 0; most /= 2) {
-            part_ = {size_, views_, chains_, first, plans_.subspan(first, most)};
+            part_ = {source_, size_, views_, chains_, first, plans_.subspan(first, most)};
             const bool wraps = most == plans_.size() || work_.device.driver.addresses;
             copy_in_ = in_.memory == Memory::host || !wraps;
             copy_out_ = out_.memory == Memory::host || !wraps;
+            const Resizes::Needs resizes = resizes_ ? Resizes::needs(most, source_, size_) : Resizes::Needs{};
             if (work_.reserve({.slots = part_.slots() * size_.bytes(),
                                .input = copy_in_ ? part_.images() * in_bytes_ : 0,
-                               .unpacked = unpacks() ? part_.images() * size_.bytes() : 0,
+                               .unpacked = unpacks() ? part_.images() * source_.bytes() : 0,
+                               .between = resizes.between,
+                               .resized = resizes.results,
+                               .parameters = resizes.parameters,
                                .output = copy_out_ ? most * out_bytes_ : 0})) {
                 return;
             }
@@ -115,9 +124,15 @@ class BatchRun {
             source = &work_.unpacked;
         }
         const int before = work_.context.launches;
-        work_.compute_chains(part_, *source);
+        if (work_.resizes.images != 0) {
+            work_.resize(part_, *source);
+            source = &work_.resized;
+        }
+        const GpuWorkspace::Originals originals{*source,
+                                                work_.resizes.images != 0 ? work_.resizes.images : part_.images()};
+        work_.compute_chains(part_, originals);
         const int between = work_.context.launches;
-        work_.mix(part_, *source, copy_out_ ? work_.output : callers_out_, out_layout_);
+        work_.mix(part_, originals, copy_out_ ? work_.output : callers_out_, out_layout_);
         report.launches += between - before;
         report.mix_launches += work_.context.launches - between;
     }
@@ -145,10 +160,11 @@ class BatchRun {
     const Batch& in_;
     const MutableBatch& out_;
     const Options& options_;
-    const ImageSize size_;
+    const ImageSize source_, size_;  ///< of images; of what plans are for
     const Layout in_layout_, out_layout_;
     const std::size_t in_bytes_, out_bytes_;  ///< of an image
     const std::size_t views_;                 ///< plans for each image
+    const bool resizes_;                      ///< some of the plans
     const std::vector<std::uint8_t> elements_;
     std::size_t chains_ = 0;  ///< of the plan that has most
     Part part_{};
@@ -187,10 +203,6 @@ void GpuEngine::give_back(std::unique_ptr<GpuWorkspace> workspace, const Queue& 
 
 BatchReport GpuEngine::run(std::span<const Plan* const> plans, const Batch& in, const MutableBatch& out,
                            const Options& options) {
-    for (const Plan* plan : plans) {
-        if (plan == nullptr || !plan->resized_crop) continue;
-        throw Error(Status::bad_plan, "plan: resized_crop: a GPU computes none yet; use the target of a CPU");
-    }
     std::unique_ptr<GpuWorkspace> work = take_workspace(options.queue);
     set_device(work->context, device_, options.queue);
     BatchReport report = BatchRun(*work, plans, in, out, options).run();

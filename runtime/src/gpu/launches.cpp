@@ -10,6 +10,10 @@ namespace {
 
 std::uint32_t pack_fill(const Fill& fill) { return fill[0] | fill[1] << 8 | fill[2] << 16; }
 
+std::int32_t original_of(std::size_t plan, const Part& part, std::span<const std::int32_t> originals) {
+    return originals.empty() ? static_cast<std::int32_t>(part.image_of(plan)) : originals[plan];
+}
+
 }  // namespace
 
 Shape<4> ImageSize::shape(std::size_t count, Layout layout) const {
@@ -19,29 +23,29 @@ Shape<4> ImageSize::shape(std::size_t count, Layout layout) const {
             dimension(static_cast<std::ptrdiff_t>(count), plane * elements / beside)};
 }
 
-void Launches::schedule(const Part& part) {
+void Launches::schedule(const Part& part, std::span<const std::int32_t> originals) {
     in_order.clear();
     places.clear();
     fills.clear();
     params.clear();
     tables.clear();
-    lower_all(part);
+    lower_all(part, originals);
     fuse(part.size);
     free_.resize(part.slots());
     std::iota(free_.rbegin(), free_.rend(), 0);
     for (std::size_t step = 0; add_step(step);) step++;
     if (tables.empty()) tables.emplace_back();  // an array has at least one element
-    add_mix(part);
+    add_mix(part, originals);
 }
 
-void Launches::lower_all(const Part& part) {
+void Launches::lower_all(const Part& part, std::span<const std::int32_t> originals) {
     path_count_ = 0;
     for (std::size_t i = 0; i < part.plans.size(); i++) {
         for (const Chain& chain : chains_of(part.plans[i])) {
             if (path_count_ == paths_.size()) paths_.emplace_back();
             Path& path = paths_[path_count_++];
             path.fill = pack_fill(part.plans[i]->fill);
-            path.place = static_cast<std::int32_t>(part.image_of(i));
+            path.place = original_of(i, part, originals);
             lower(chain.ops, part.size.width, part.size.height, part.size.channels, Processor::gpu, path.program);
         }
     }
@@ -123,13 +127,13 @@ void Launches::add_stages(const Program& program, std::size_t step) {
     }
 }
 
-void Launches::add_mix(const Part& part) {
+void Launches::add_mix(const Part& part, std::span<const std::int32_t> originals) {
     mix_places.clear();
     mix_weights.clear();
     const Path* path = paths_.data();
     for (std::size_t i = 0; i < part.plans.size(); i++) {
         const std::span<const Chain> chains = chains_of(part.plans[i]);
-        mix_places.push_back(static_cast<std::int32_t>(part.image_of(i)));
+        mix_places.push_back(original_of(i, part, originals));
         mix_weights.push_back(chains.empty() ? 0 : part.plans[i]->mix);
         for (const Chain& chain : chains) {
             mix_places.push_back((path++)->place);

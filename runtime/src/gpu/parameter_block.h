@@ -8,16 +8,19 @@
 
 namespace halmix {
 
+/// Parts of a cl_mem begin where the device allows it: at multiples of this many bytes on all that are known.
+constexpr std::size_t device_alignment = 512;
+
+constexpr std::size_t round_up(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
+
 /// Arrays on their way to a device: one block, uploaded in one go.
 class ParameterBlock {
  public:
     /// Adds an array and returns where it lies.
     template <typename T>
     std::size_t add(const std::vector<T>& array) {
-        // Parts of a cl_mem begin where the device allows it: at multiples of 512 bytes on all that are known.
-        constexpr std::size_t alignment = 512;
         std::size_t offset = bytes_.size(), size = array.size() * sizeof(T);
-        bytes_.resize(offset + (std::max<std::size_t>(size, 1) + alignment - 1) / alignment * alignment);
+        bytes_.resize(offset + round_up(std::max<std::size_t>(size, 1), device_alignment));
         if (size != 0) std::memcpy(bytes_.data() + offset, array.data(), size);
         return offset;
     }
