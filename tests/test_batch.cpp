@@ -11,6 +11,7 @@
 #include "catch.h"
 #include "contents.h"
 #include "engines.h"
+#include "gpu/resizes.h"
 #include "halmix/halmix.h"
 #include "reference/reference.h"
 
@@ -306,6 +307,29 @@ TEST_CASE("a batch of whole images only is not resized, one with a box has three
     }
 }
 
+TEST_CASE("resizes take no more of a device's memory than is asked for") {
+    std::mt19937 random(seed());
+    Resizes resizes;
+    for (int round = 0; round < 3000; round++) {
+        auto length = [&] { return 1 + static_cast<int>(random() % (random() % 2 == 0 ? 4 : 300)); };
+        const int channels = random() % 2 == 0 ? 1 : 3;
+        const ImageSize source{length(), length(), channels}, size{length(), length(), channels};
+        std::vector<Plan> all(1 + random() % 12, Plan{.width = size.width, .height = size.height, .chains = {}});
+        std::vector<const Plan*> pointers;
+        for (Plan& plan : all) {
+            plan.resized_crop = any_crop(source.width, source.height, random);
+            pointers.push_back(&plan);
+        }
+        resizes.schedule({source, size, 1, 3, 0, pointers});
+        const Resizes::Needs needs = Resizes::needs(all.size(), source, size);
+        const std::size_t parameters =
+            resizes.items.size() * sizeof(ResampleItem) + resizes.tables.size() * sizeof(std::int32_t);
+        REQUIRE(resizes.between_bytes <= needs.between);
+        REQUIRE(resizes.images * size.bytes() <= needs.results);
+        REQUIRE(parameters <= needs.parameters);
+    }
+}
+
 TEST_CASE("tasks with boxes of sources of many sizes, to results of many") {
     for (const Engine& engine : available_engines()) {
         std::mt19937 random(seed());
@@ -594,6 +618,11 @@ TEST_CASE("a device with little memory", "[.little-memory]") {
         plan.resized_crop = any_crop(size, size, random);
     }
     CHECK(run(gpu, all, in, count / 2, 3, Layout::u8_hwc, &report) == run(cpu(), all, in, count / 2, 3));
+    CHECK(report.passes > 1);
+    // Parts that end between the views of an image.
+    constexpr int views = 3, odd = 15;
+    all.resize(odd * views);
+    CHECK(run(gpu, all, in, odd, 3, Layout::u8_hwc, &report) == run(cpu(), all, in, odd, 3));
     CHECK(report.passes > 1);
 
     // More than there is for a single image, and then one that fits.
