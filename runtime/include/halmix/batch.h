@@ -66,7 +66,7 @@ struct Options {
 
 /// What a batch took.
 struct BatchReport {
-    int launches = 0;              ///< kernels for the chains
+    int launches = 0;              ///< kernels for resized crops and chains
     int mix_launches = 0;          ///< kernels for the mixture
     std::size_t device_bytes = 0;  ///< the device's memory beyond input and output, kept for the next batch
     int passes = 1;                ///< in how many parts the batch was computed, so that memory suffices

@@ -228,9 +228,9 @@ typedef struct halmix_options {
 /// Sets the first `size` bytes to the defaults; `size` is sizeof(halmix_options).
 HALMIX_API void halmix_options_init(halmix_options* options, size_t size);
 
-/// Computes the plan's result. Both images have the plan's size and the same number of channels; they may be the same
-/// memory or overlap in any way. `options` may be NULL. Fails with HALMIX_INVALID_ARGUMENT, HALMIX_BAD_PLAN,
-/// HALMIX_OUT_OF_MEMORY; `out` is then unspecified.
+/// Computes the plan's result. The output has the plan's size, the input that of its resized crop's source or else the
+/// same, and both the same number of channels; they may be the same memory or overlap in any way. `options` may be
+/// NULL. Fails with HALMIX_INVALID_ARGUMENT, HALMIX_BAD_PLAN, HALMIX_OUT_OF_MEMORY; `out` is then unspecified.
 HALMIX_API int halmix_run(halmix_workspace* workspace, const halmix_engine* engine, const halmix_plan* plan,
                           const halmix_image* in, const halmix_image* out, const halmix_options* options);
 
@@ -241,10 +241,10 @@ typedef struct halmix_task {
 } halmix_task;
 
 /// Computes all results of a batch in host memory; sizes and layouts may differ. `task_size` is sizeof(halmix_task),
-/// the distance between two. A CPU has them done by the options' runner; a GPU computes those of one size together. As
-/// halmix_run otherwise, but that no output may overlap an image of another task. All tasks are checked before anything
-/// is written; the message names the task. If it fails with HALMIX_INTERRUPTED, results on a CPU are either complete or
-/// untouched.
+/// the distance between two. A CPU has them done by the options' runner; a GPU computes those of the same sizes
+/// together. As halmix_run otherwise, but that no output may overlap an image of another task. All tasks are checked
+/// before anything is written; the message names the task. If it fails with HALMIX_INTERRUPTED, results on a CPU are
+/// either complete or untouched.
 HALMIX_API int halmix_run_tasks(halmix_workspace* workspace, const halmix_engine* engine, const halmix_task* tasks,
                                 size_t count, size_t task_size, const halmix_options* options);
 

@@ -57,20 +57,22 @@ class HALMIX_API Engine {
     /// Why this target was chosen, in one sentence.
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
 
-    /// Computes the plan's result. `in` and `out` have the plan's size and the same number of channels; they may be the
-    /// same memory or overlap in any way. Throws Error: invalid_argument for a bad view, bad_plan for a plan that is
-    /// not valid or is for another size, out_of_memory. If it throws, `out` is unspecified.
+    /// Computes the plan's result. `out` has the plan's size, `in` that of its resized crop's source or else the same,
+    /// and both the same number of channels; they may be the same memory or overlap in any way. Throws Error:
+    /// invalid_argument for a bad view, bad_plan for a plan that is not valid or is for another size, out_of_memory. If
+    /// it throws, `out` is unspecified.
     void run(const Plan& plan, ImageView in, MutableImageView out, const Options& options = {}) const;
 
     /// Computes all results of a batch in host memory; sizes and layouts may differ. A CPU has the tasks done by
-    /// `options.runner`; a GPU computes those of one size together. As `run` otherwise, but that no output may overlap
-    /// an image of another task. All tasks are checked before anything is written; what is wrong is named with the
-    /// task's number. Throws Error(interrupted) if `options.interrupt` wants it, or what that throws: on a CPU each
+    /// `options.runner`; a GPU computes those of the same sizes together. As `run` otherwise, but that no output may
+    /// overlap an image of another task. All tasks are checked before anything is written; what is wrong is named with
+    /// the task's number. Throws Error(interrupted) if `options.interrupt` wants it, or what that throws: on a CPU each
     /// result is then either complete or untouched.
     void run(std::span<const Task> tasks, const Options& options = {}) const;
 
     /// Computes the results of all plans, `plans.size() / in.count` for each image: plan i is for image
-    /// i / (plans.size() / in.count), its result is image i of `out`, which may not overlap `in`.
+    /// i / (plans.size() / in.count), its result is image i of `out`, which may not overlap `in`. All sources have one
+    /// size and all results one; where both are the same, plans with and without a resized crop may be together.
     ///
     /// If both are on a device, it returns when all is in the queue's order, which the caller must wait for before
     /// using the results; else when the results are there. If the device has too little memory, or a batch is larger
