@@ -48,8 +48,9 @@ def queue(call, engine, draws, images, out, layout, normalization=LEVELS):
             compute()
 
 
-def run_plans(levels, plan, engine):
-    """The results of ``plan(width, height)``, called for each image of levels (C, H, W) or (N, C, H, W)."""
+def run_plans(levels, plan, engine, size=None):
+    """The results of ``plan(width, height)``, called for each image of levels (C, H, W) or (N, C, H, W); they have the
+    images' size unless there is one, (width, height)."""
     torch = sys.modules["torch"]
     images = levels if levels.ndim == 4 else levels[None]
     count, channels, height, width = images.shape
@@ -57,7 +58,7 @@ def run_plans(levels, plan, engine):
         raise ValueError(
             f"image: a tensor of shape {tuple(levels.shape)}; allowed are 1 or 3 channels, and at least one pixel"
         )
-    out = torch.empty_like(images)
+    out = torch.empty_like(images) if size is None else images.new_empty((count, channels, *size[::-1]))
     if count:
         queue(_core.run_whole, engine, ([plan(width, height) for _ in range(count)],), images, out, CHW)
     return out if levels.ndim == 4 else out[0]

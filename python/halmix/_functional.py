@@ -90,7 +90,7 @@ def augmix_batch(
         engine: the `Engine` that computes; None is the one that ``HALMIX_TARGET`` names, or the processor's best, and
             for a tensor on a GPU that GPU's.
         severity, width, depth, alpha, augmentation_set, fill: as in `AugMix`.
-        crop: a `RandomResizedCrop`, or its size, which all views are then of, clean ones as well. On CPUs only.
+        crop: a `RandomResizedCrop`, or its size, which all views are then of, clean ones as well.
 
     Returns an array (N, H, W, C) or (N, C, H, W), with more than one view (N, V, ...); a list of N * V arrays for a
     list whose images differ in size or channels. A batch that takes long ends within a twentieth of a second when

@@ -128,7 +128,7 @@ def compute_levels(image, call, plan, engine=None, size=None):
     if levels.ndim not in (3, 4):
         raise ValueError(f"image: a tensor of shape {tuple(levels.shape)}; allowed are CHW and NCHW")
     if is_cuda(levels):
-        return run_plans(levels, plan, engine)
+        return run_plans(levels, plan, engine, size)
     levels = levels.numpy()
     out = np.empty(levels.shape if size is None else (*levels.shape[:-2], *size[::-1]), np.uint8)
     for source, result in zip(levels, out) if levels.ndim == 4 else [(levels, out)]:

@@ -93,6 +93,20 @@ def test_whole_batches(rng, engine, layout, dtype, size):
     assert np.array_equal(out.view(np.uint8), flat[2::3].view(np.uint8))
 
 
+@each_engine
+@pytest.mark.parametrize("layout,dtype", list(zip(LAYOUTS, DTYPES)))
+def test_whole_batches_of_crops(rng, engine, layout, dtype):
+    images, crop, count = make_batch(rng, 6, 45, 31), halmix.RandomResizedCrop((20, 28)), 6
+    hwc = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    named = {"seed": 3, "views": ("clean", "aug"), "dtype": dtype, "layout": "HWC" if layout is HWC else "CHW"}
+    expected = halmix.augmix_batch(hwc, **named, crop=crop, mean=MEAN, std=STD)
+    flat = expected.reshape(-1, *expected.shape[2:])
+    draws = make_policy(3, 3, -1, 1.0, "all", 0, crop), 3, 0, list(range(count)), [-1, 0]
+    out = np.zeros_like(flat)
+    _core.augment_whole(engine, *draws, images, CHW, out, layout, _core.Normalization(MEAN, STD), 0)
+    assert np.array_equal(out.view(np.uint8), flat.view(np.uint8))
+
+
 def test_whole_batches_that_are_not_allowed():
     engine, plans = ENGINES[0], [halmix.sample(6, 5)] * 2
     image = np.zeros((2, 5, 6, 3), np.uint8)
@@ -253,6 +267,8 @@ def test_tensors_on_a_gpu(rng, as_if_on_gpu, views, channels):
             out = torch.empty_like(expected)
             assert halmix.augmix_batch(given, dtype=dtype, out=out, **named) is out and torch.equal(out, expected)
     assert torch.equal(halmix.augmix_batch(last, seed=4), torch.from_numpy(halmix.augmix_batch(hwc, seed=4)))
+    cropped = halmix.augmix_batch(hwc, seed=4, views=views, crop=(12, 30))
+    assert torch.equal(halmix.augmix_batch(last, seed=4, views=views, crop=(12, 30)), torch.from_numpy(cropped))
     assert len(halmix.augmix_batch(pixels[:0], seed=4)) == 0
     wrong = [
         ({"out": hwc}, TypeError, "out: ndarray; allowed is a tensor on cpu"),
@@ -285,6 +301,8 @@ def test_images_on_a_gpu(rng, as_if_on_gpu):
     expected = stacked([halmix.apply(image, ops, fill=(9, 8, 7)) for image in images])
     assert torch.equal(halmix.apply(pixels, ops, fill=(9, 8, 7)), expected)
     assert torch.equal(halmix.apply(pixels[0], []), pixels[0])
+    plan = halmix.sample(23, 37, seed=1, crop=(12, 30))
+    assert torch.equal(halmix.run(plan, pixels), stacked([halmix.run(plan, image) for image in images]))
 
     transform = halmix.AugMix()
     for dtype in torch.uint8, torch.float32, torch.float64:
