@@ -397,20 +397,9 @@ std::vector<Plan>& plans_of_this_thread(std::size_t count) {
 
 /// The plan of view `number` of a sample; -1 is a clean one, which may be cropped.
 void draw(const Policy& policy, Key key, int number, int width, int height, Plan& plan) {
-    if (number >= 0) {
-        key.view = static_cast<std::uint16_t>(number);
-        return sample(policy, key, width, height, plan);
-    }
-    plan.width = width;
-    plan.height = height;
-    plan.mix = 0;
-    plan.chains.resize(1);
-    plan.chains[0].ops.clear();
-    plan.resized_crop.reset();
-    if (!policy.crop) return;
-    plan.width = policy.crop->width;
-    plan.height = policy.crop->height;
-    plan.resized_crop = sample_crop(*policy.crop, key, width, height);
+    if (number < 0) return sample_clean(policy, key, width, height, plan);
+    key.view = static_cast<std::uint16_t>(number);
+    sample(policy, key, width, height, plan);
 }
 
 /// Result `i * views.size() + v` is view v of image i: the image itself, or what its index's key for that view gives.

@@ -82,6 +82,10 @@ struct Key {
 [[nodiscard]] HALMIX_API Plan sample(const Policy& policy, const Key& key, int width, int height);
 HALMIX_API void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan);
 
+/// The plan of a clean view, which reuses its memory too: the policy's crop for the key, if it has one, and no ops.
+/// Throws as `sample` does.
+HALMIX_API void sample_clean(const Policy& policy, const Key& key, int width, int height, Plan& plan);
+
 /// The crop alone that a policy with this one draws for a key: what a decoder must know first, and all that a clean
 /// view needs. The key's view does not matter: all views of a sample are of the same crop.
 [[nodiscard]] HALMIX_API ResizedCrop sample_crop(const RandomResizedCrop& crop, const Key& key, int width, int height);

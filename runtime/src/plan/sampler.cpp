@@ -395,6 +395,19 @@ void check_crop(const RandomResizedCrop& crop) {
     check_named("crop.order", crop.order);
 }
 
+/// Size and crop of a plan, after a look at the arguments.
+void start(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
+    validate(policy);
+    check_source(width, height);
+    plan.width = width;
+    plan.height = height;
+    plan.resized_crop.reset();
+    if (!policy.crop) return;
+    plan.width = policy.crop->width;
+    plan.height = policy.crop->height;
+    plan.resized_crop = draw_crop(*policy.crop, key, width, height);
+}
+
 }  // namespace
 
 std::vector<OpChoice> parse_op_choices(std::string_view list) {
@@ -431,6 +444,17 @@ void validate(const Policy& policy) {
     });
 }
 
+void sample_clean(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
+    return guarded([&] {
+        start(policy, key, width, height, plan);
+        plan.mix = 0;
+        plan.fill = policy.fill;
+        plan.chains.resize(1);
+        plan.chains[0].weight = 1;
+        plan.chains[0].ops.clear();
+    });
+}
+
 ResizedCrop sample_crop(const RandomResizedCrop& crop, const Key& key, int width, int height) {
     return guarded([&] {
         check_crop(crop);
@@ -449,17 +473,7 @@ Plan sample(const Policy& policy, const Key& key, int width, int height) {
 
 void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
     return guarded([&] {
-        validate(policy);
-        check_source(width, height);
-
-        plan.width = width;
-        plan.height = height;
-        plan.resized_crop.reset();
-        if (policy.crop) {
-            plan.width = policy.crop->width;
-            plan.height = policy.crop->height;
-            plan.resized_crop = draw_crop(*policy.crop, key, width, height);
-        }
+        start(policy, key, width, height, plan);
         Stream stream(key, Use::ops);
         std::array<double, max_width> memory{};
         const auto shares = std::span(memory).first(static_cast<std::size_t>(policy.width));
