@@ -15,6 +15,7 @@ function(halmix_add_test name)
     add_test(NAME ${name} COMMAND test_${name})
 endfunction()
 
+halmix_add_test(augment halmix_io halmix_core JPEG::JPEG PNG::PNG Threads::Threads)
 halmix_add_test(batch halmix_core Threads::Threads ${CMAKE_DL_LIBS})
 # What drivers can be made to fail with.
 add_test(NAME batch_without_a_driver COMMAND test_batch "[.no-driver]")
