@@ -15,6 +15,10 @@ nanobind_add_module(halmix_python NB_STATIC FREE_THREADED NOMINSIZE LTO
     python/src/module.cpp
     python/src/views.cpp)
 set_target_properties(halmix_python PROPERTIES OUTPUT_NAME _core)
+if(TARGET halmix_io)
+    target_link_libraries(halmix_python PRIVATE halmix_io)
+    target_compile_definitions(halmix_python PRIVATE HALMIX_IO)
+endif()
 target_link_libraries(halmix_python PRIVATE halmix_options halmix_core)
 # Another Halide in the process keeps its own runtime, and types of C++ their own names.
 set(map ${CMAKE_CURRENT_BINARY_DIR}/python.map)

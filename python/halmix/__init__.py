@@ -12,6 +12,7 @@ an image is theirs.
 
 from ._composer import AugmentAndMixTransform, augmentation_sets, augmix_image
 from ._core import Engine, Plan, __version__
+from ._decode import decode_augment
 from ._figure import figure
 from ._functional import apply, augmix_batch, ops, run, sample, targets
 from ._policy import RandomResizedCrop
@@ -27,6 +28,7 @@ __all__ = [
     "augmentation_sets",
     "augmix_batch",
     "augmix_image",
+    "decode_augment",
     "figure",
     "ops",
     "run",

@@ -160,5 +160,30 @@ def augmix_batch(
     fill: Fill = 0,
     crop: RandomResizedCrop | int | tuple[int, int] | None = None,
 ) -> NDArray[Any] | list[NDArray[Any]] | Any: ...
+def decode_augment(
+    images: Sequence[Any],
+    *,
+    seed: int,
+    epoch: int = 0,
+    indices: Iterable[int] | None = None,
+    views: Sequence[Literal["clean", "aug"]] = ("aug",),
+    out: Any = None,
+    dtype: Any = "uint8",
+    layout: Literal["HWC", "CHW"] | None = None,
+    mean: float | Sequence[float] = (0, 0, 0),
+    std: float | Sequence[float] = (1, 1, 1),
+    threads: int = 1,
+    engine: Engine | None = None,
+    severity: float = 3,
+    width: int = 3,
+    depth: int = -1,
+    alpha: float = 1.0,
+    augmentation_set: OpSet = "all",
+    fill: Fill = 0,
+    crop: RandomResizedCrop | int | tuple[int, int] | None = None,
+    mode: Literal["exact", "fast"] = "exact",
+    orientation: Literal["stored", "upright"] = "stored",
+    on_error: Literal["raise", "repeat", "skip"] = "raise",
+) -> NDArray[Any] | list[NDArray[Any]] | tuple[NDArray[Any] | list[NDArray[Any]], list[int]]: ...
 def ops() -> list[dict[str, Any]]: ...
 def targets() -> list[dict[str, Any]]: ...

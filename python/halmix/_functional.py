@@ -101,24 +101,13 @@ def augmix_batch(
     """
     crop = crop_of(crop)
     policy = make_policy(severity, width, depth, alpha, augmentation_set, fill, crop)
-    if type(dtype).__module__ == "torch":
-        dtype = str(dtype).removeprefix("torch.")
-    dtype = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
-    if layout is None:
-        layout = "HWC" if dtype == "uint8" else "CHW"
-    if (dtype, layout) not in LAYOUTS:
-        raise ValueError(
-            f"dtype, layout: {dtype!r}, {layout!r}; allowed are " + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
-        )
+    dtype, layout = result_kind(dtype, layout)
     numbers = view_numbers(views)
 
     sources, source_layout, shapes = _sources(images)
-    indices = list(range(len(shapes))) if indices is None else _indices(indices)
-    if len(indices) != len(shapes):
-        raise ValueError(f"indices: {len(indices)} for {len(shapes)} images; allowed is one for each")
+    indices = indices_of(indices, len(shapes))
     shapes = [_result_shape(shape, source_layout, layout, crop) for shape in shapes for _ in views]
-    count = len(shapes) // len(views)
-    shape = (count, len(views), *shapes[0]) if len(views) > 1 else (count, *shapes[0]) if shapes else (0,)
+    shape = _batch_shape(len(indices), len(views), shapes)
     draws = policy, seed, epoch, indices, numbers
     made_floats = normalization(mean, std)
     threads = in_range("threads", threads, 0, 1024)
@@ -134,17 +123,9 @@ def augmix_batch(
 
     if is_cuda(out):
         raise ValueError(f"out: a tensor on {out.device}; the images are on the CPU")
-    if out is not None:
-        results = out
-    elif len(set(shapes)) <= 1 or not isinstance(sources, list):
-        results = np.empty(shape, dtype)
-    else:
-        results = [np.empty(shape, dtype) for shape in shapes]
-    flat = results
-    if isinstance(flat, np.ndarray) and len(views) > 1 and flat.ndim > 1:
-        flat = flat.reshape(len(shapes), *flat.shape[2:])
-        if not np.shares_memory(flat, results):
-            raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
+    one_shape = len(set(shapes)) <= 1 or not isinstance(sources, list)
+    results = out if out is not None else _new_results(shapes, shape if one_shape else None, dtype)
+    flat = _flat(results, len(shapes), len(views))
     if bar is not None and shapes:
         _slices(bar, chosen(engine), draws, sources, source_layout, flat, LAYOUTS[dtype, layout], made_floats, threads)
     elif shapes:
@@ -194,13 +175,54 @@ def _cuda_results(out, device, shape, dtype):
     return out
 
 
-def _indices(indices):
-    """As a list; what is in it, the library looks at."""
+def result_kind(dtype, layout):
+    """The names of dtype and layout, which is the usual one if it is None."""
+    if type(dtype).__module__ == "torch":
+        dtype = str(dtype).removeprefix("torch.")
+    dtype = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
+    if layout is None:
+        layout = "HWC" if dtype == "uint8" else "CHW"
+    if (dtype, layout) not in LAYOUTS:
+        raise ValueError(
+            f"dtype, layout: {dtype!r}, {layout!r}; allowed are " + " and ".join(f"{d} {order}" for d, order in LAYOUTS)
+        )
+    return dtype, layout
+
+
+def indices_of(indices, count):
+    """The index of each of `count` images, as a list; what is in it, the library looks at."""
+    if indices is None:
+        return list(range(count))
     if isinstance(indices, np.ndarray):
         indices = indices.tolist()
     if not isinstance(indices, Iterable):
         raise TypeError(f"indices: {indices!r}; allowed are None and a list of whole numbers")
-    return list(indices)
+    indices = list(indices)
+    if len(indices) != count:
+        raise ValueError(f"indices: {len(indices)} for {count} images; allowed is one for each")
+    return indices
+
+
+def _batch_shape(count, views, shapes):
+    """The shape of a batch's results, all of which have that of the first; `shapes` is empty if the batch is."""
+    if not shapes:
+        return (0,)
+    return (count, views, *shapes[0]) if views > 1 else (count, *shapes[0])
+
+
+def _new_results(shapes, shape, dtype):
+    """An array of this shape; without one, a list of arrays."""
+    return [np.empty(each, dtype) for each in shapes] if shape is None else np.empty(shape, dtype)
+
+
+def _flat(results, count, views):
+    """A batch's results, one after another: (N * V, ...) of (N, V, ...)."""
+    if not isinstance(results, np.ndarray) or views == 1 or results.ndim < 2:
+        return results
+    flat = results.reshape(count, *results.shape[2:])
+    if not np.shares_memory(flat, results):
+        raise ValueError("out: views do not lie one after another; allowed are arrays without gaps between them")
+    return flat
 
 
 def view_numbers(views):

@@ -32,6 +32,7 @@ from torch._utils import ExceptionWrapper
 from torch.utils.data._utils.pin_memory import pin_memory
 
 from . import _core
+from ._decode import Pictures, choices, is_encoded, move
 from ._engine import engine
 from ._functional import LAYOUTS, _result_shape, _sources, normalization, view_numbers
 from ._policy import crop_of, in_range, make_policy
@@ -45,12 +46,16 @@ class AugMixDataset(torch.utils.data.Dataset):
     Args:
         dataset: has ``dataset[index]`` and ``len(dataset)``. A sample is an image, or a tuple whose first member is the
             image; what an image may be says `halmix.augmix_batch`. Its transforms crop and flip, and make no tensors.
+            An image may also be a JPEG or PNG file: its bytes, or its path; all images of a batch then are.
         views: of each image: ``"aug"`` an augmented one, the k-th of them with view k; ``"clean"`` the image itself.
         seed: 0 to 2^64 - 1.
         dtype, mean, std: of results, as in `halmix.augmix_batch`; they lie as (C, H, W).
         severity, width, depth, alpha, augmentation_set, fill: as in `halmix.AugMix`.
         crop: a `halmix.RandomResizedCrop`, or its size: a part of each image, drawn by its key, resized and flipped, which
             all of its views are of. Then the data set need not crop, and its images may have any sizes.
+        mode, orientation, on_error: of files, as in `halmix.decode_augment`. What is repeated is another sample of the
+            batch, with all its members; what is left out makes the batch smaller. A batch without an intact picture is
+            a ValueError, as is a broken one that is asked for alone.
 
     ``self[index]`` is the sample with a tensor (C, H, W) in the image's place, or with a tuple of them, one for each
     view, if there are several.
@@ -66,6 +71,7 @@ class AugMixDataset(torch.utils.data.Dataset):
     def __init__(
         self, dataset, views=("aug",), *, seed=0, dtype="float32", mean=(0, 0, 0), std=(1, 1, 1),
         severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, crop=None,
+        mode="exact", orientation="stored", on_error="raise",
     ):  # fmt: skip
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
             raise TypeError(f"dataset: {type(dataset).__name__}; allowed has dataset[index] and len(dataset)")
@@ -79,6 +85,7 @@ class AugMixDataset(torch.utils.data.Dataset):
         if not isinstance(augmentation_set, str):
             augmentation_set = list(augmentation_set)
         self.crop = crop_of(crop)
+        self._decoding = choices(mode=mode, orientation=orientation, on_error=on_error)
         self._arguments = (severity, width, depth, alpha, augmentation_set, fill, self.crop), (mean, std)
         self._make_native()
         # In shared memory, for workers that live on.
@@ -120,8 +127,9 @@ class AugMixDataset(torch.utils.data.Dataset):
         if isinstance(indices, _Task):  # of our DataLoader, whose collate_fn does the rest
             return self, indices
         images, others = self._load(indices, self.epoch)
-        results = torch.from_numpy(self._augment(images, indices, self.epoch, _new))
-        views = results.view(len(self.views), len(images), *results.shape[1:]).unbind(1)
+        results, others = self._augment(images, others, indices, self.epoch, _new)
+        results = torch.from_numpy(results)
+        views = results.unflatten(0, (len(self.views), -1)).unbind(1)
         views = [sample[0] if len(self.views) == 1 else tuple(sample) for sample in views]
         return views if others is None else [(image, *rest) for image, rest in zip(views, others)]
 
@@ -139,25 +147,46 @@ class AugMixDataset(torch.utils.data.Dataset):
                 raise TypeError(f"dataset[{index}]: {type(sample).__name__}; allowed, as for others, is (image, ...)")
         return [sample[0] for sample in samples], [tuple(sample[1:]) for sample in samples]
 
-    def _augment(self, images, indices, epoch, new):
-        """Results, (V * N, C, H, W): all images' first view, all second ones, ..., in ``new(shape, dtype)``."""
-        sources, layout, shapes = _sources(images)
-        shapes = [_result_shape(shape, layout, "CHW", self.crop) for shape in shapes]
+    def _augment(self, images, others, indices, epoch, new):
+        """Results, (V * N, C, H, W): all images' first view, all second ones, ..., in ``new(shape, dtype)``; and the
+        other members of the samples that they are of."""
+        pictures = self._pictures(images, indices)
+        if pictures is not None:
+            shapes = [(3, *size) for size in pictures.sizes(self.crop)]
+        else:
+            sources, layout, shapes = _sources(images)
+            shapes = [_result_shape(shape, layout, "CHW", self.crop) for shape in shapes]
         for index, shape in zip(indices, shapes):
             if shape != shapes[0]:
                 raise ValueError(
                     f"dataset: (C, H, W) is {shapes[0]} for index {indices[0]}, {shape} for index {index}; allowed is "
                     "one size and mode for a batch, as crop= and convert make it"
                 )
-        out = new((len(self.views) * len(images), *shapes[0]), self.dtype)
+        count, views = len(images), len(self.views)
+        out = new((views * count, *shapes[0]), self.dtype)
         results = out
-        if len(self.views) > 1:
-            results = [view for views in zip(*np.split(out, len(self.views))) for view in views]
-        _core.batch(
-            engine(), self._policy, self.seed, epoch, list(indices), self._numbers,
-            sources, layout, results, LAYOUTS[self.dtype, "CHW"], self._normalization, 1,
-        )  # fmt: skip
-        return out
+        if views > 1:
+            results = [view for views_of_one in zip(*np.split(out, views)) for view in views_of_one]
+        draws = self._policy, self.seed, epoch, list(indices), self._numbers
+        into = results, LAYOUTS[self.dtype, "CHW"], self._normalization, 1
+        if pictures is None:
+            _core.batch(engine(), *draws, sources, layout, *into)
+            return out, others
+        shown = pictures.decode(engine(), draws, *into)
+        if not shown:
+            raise ValueError(f"dataset: no picture of indices {list(indices)} is intact; the warnings say what they are")
+        move(out, enumerate(view * count + i for view in range(views) for i in shown))
+        return out[: views * len(shown)], others and [others[i] for i in shown]
+
+    def _pictures(self, images, indices):
+        """The images of a batch if they are files."""
+        encoded = [is_encoded(image) for image in images]
+        if not any(encoded):
+            return None
+        if not all(encoded):
+            index, image = next((index, image) for index, image in zip(indices, images) if not is_encoded(image))
+            raise TypeError(f"dataset[{index}]: {type(image).__name__}; allowed, as for others, are bytes and paths")
+        return Pictures(images, "dataset", indices, self._decoding)
 
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name not in ("_policy", "_normalization")}
@@ -370,9 +399,8 @@ class _Work:
                 batch.pixels = (shape, dtype) if pixels is not None else None
                 return _new(shape, dtype) if pixels is None else pixels
 
-            pixels = dataset._augment(images, task, task.epoch, new)
-            if batch.pixels is None:
-                batch.pixels = torch.from_numpy(pixels)
+            pixels, others = dataset._augment(images, others, task, task.epoch, new)
+            batch.pixels = torch.from_numpy(pixels) if batch.pixels is None else (pixels.shape, dataset.dtype)
             batch.others = others and self.collate_fn(others)
         except Exception:
             worker = torch.utils.data.get_worker_info()

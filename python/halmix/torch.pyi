@@ -30,6 +30,9 @@ class AugMixDataset(torch.utils.data.Dataset[Any]):
         augmentation_set: OpSet = "all",
         fill: Fill = 0,
         crop: RandomResizedCrop | int | tuple[int, int] | None = None,
+        mode: Literal["exact", "fast"] = "exact",
+        orientation: Literal["stored", "upright"] = "stored",
+        on_error: Literal["raise", "repeat", "skip"] = "raise",
     ) -> None: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Any: ...

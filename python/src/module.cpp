@@ -24,6 +24,9 @@
 #include <vector>
 
 #include "composer_draws.h"
+#ifdef HALMIX_IO
+#include "halmix/augment.h"
+#endif
 #include "halmix/c.h"
 #include "views.h"
 
@@ -442,6 +445,123 @@ void batch(const Engine& engine, const Policy& policy, nb::handle seed_number, n
     engine.run(tasks, options);
 }
 
+#ifdef HALMIX_IO  // the build found libjpeg-turbo and libpng
+
+/// The bytes of pictures' files, and what the pictures are called in messages.
+class Pictures {
+ public:
+    Pictures(const nb::list& files, const nb::list& names) : held_(files.size()) {
+        for (nb::handle file : files) {
+            const std::string here = "images[" + std::to_string(bytes.size()) + "]";
+            if (PyObject_CheckBuffer(file.ptr()) == 0) {
+                throw nb::type_error((here + ": " + Py_TYPE(file.ptr())->tp_name +
+                                      "; allowed are the bytes of JPEG and PNG files, and paths")
+                                         .c_str());
+            }
+            Py_buffer& buffer = held_[bytes.size()].buffer;
+            if (PyObject_GetBuffer(file.ptr(), &buffer, PyBUF_SIMPLE) != 0) {
+                PyErr_Clear();
+                throw nb::value_error((here + ": memory with gaps; allowed are bytes one after another").c_str());
+            }
+            bytes.emplace_back(static_cast<const std::byte*>(buffer.buf), static_cast<std::size_t>(buffer.len));
+        }
+        for (nb::handle name : names) this->names.push_back(nb::cast<std::string>(name));
+    }
+
+    std::vector<std::span<const std::byte>> bytes;
+    std::vector<std::string> names;
+
+ private:
+    std::vector<Held> held_;
+};
+
+/// Width and height of each picture, (0, 0) of those whose header cannot be read.
+std::vector<std::tuple<int, int>> picture_sizes(const nb::list& files, const nb::list& names,
+                                                io::Orientation orientation) {
+    const Pictures pictures(files, names);
+    std::vector<std::tuple<int, int>> sizes(pictures.bytes.size());
+    nb::gil_scoped_release release;
+    thread_local io::Decoder decoder;
+    for (std::size_t i = 0; i < sizes.size(); i++) {
+        try {
+            const io::Picture picture = decoder.open(pictures.bytes[i], pictures.names[i], orientation);
+            sizes[i] = {picture.width, picture.height};
+        } catch (const io::Error&) {
+            sizes[i] = {0, 0};  // what is wrong, who decodes it says
+        }
+    }
+    return sizes;
+}
+
+/// `batch` for the bytes of pictures' files. If `tell` is true, what is wrong with each picture, "" if nothing is.
+std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy, nb::handle seed_number,
+                                      nb::handle epoch_number, const nb::list& index_list,
+                                      const std::vector<int>& view_numbers, const nb::list& files,
+                                      const nb::list& names, nb::handle out, Layout out_layout,
+                                      const Normalization& normalization, int threads, io::Mode mode,
+                                      io::Orientation orientation, bool tell) {
+    const auto seed = whole<std::uint64_t>(seed_number, "seed");
+    const auto epoch = whole<std::uint32_t>(epoch_number, "epoch");
+    const std::vector<std::uint64_t> indices = indices_of(index_list);
+    const Pictures pictures(files, names);
+    std::vector<Held> held;
+    const std::vector<MutableImageView> results = views(out, out_layout, "out", Use::result, held);
+    const std::size_t count = indices.size();
+    if (results.size() != count * view_numbers.size()) {
+        throw nb::value_error(("out: room for " + std::to_string(results.size()) + " results; there are " +
+                               std::to_string(count * view_numbers.size()))
+                                  .c_str());
+    }
+    if (policy.crop) {
+        for (const MutableImageView& result : results) {
+            if (result.width == policy.crop->width && result.height == policy.crop->height) continue;
+            throw nb::value_error(("out: " + std::to_string(result.width) + "x" + std::to_string(result.height) +
+                                   " pixels; allowed is the crop's size, " + std::to_string(policy.crop->width) + "x" +
+                                   std::to_string(policy.crop->height))
+                                      .c_str());
+        }
+    }
+    Signals signals;
+    nb::gil_scoped_release release;
+    const io::Recipe recipe{policy, view_numbers, mode, orientation};
+    std::vector<io::Sample> samples;
+    for (std::size_t i = 0; i < count; i++) {
+        samples.push_back({pictures.bytes[i],
+                           pictures.names[i],
+                           {seed, epoch, indices[i]},
+                           std::span(results).subspan(i * view_numbers.size(), view_numbers.size())});
+    }
+    Options options{.normalization = normalization, .interrupt = signals.interrupt()};
+    std::optional<Threads> own;
+    if (threads != 1) options.runner = own.emplace(threads).runner();
+    std::vector<std::string> problems(tell ? count : 0);
+    thread_local io::Augmenter augmenter;
+    augmenter.run(engine, recipe, samples, options, problems);
+    return problems;
+}
+
+void define_decoder(nb::module_& module) {
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const io::Error& error) {
+            PyErr_SetString(PyExc_ValueError, error.what());
+        }
+    });
+    nb::enum_<io::Mode>(module, "Mode").value("exact", io::Mode::exact).value("fast", io::Mode::fast);
+    nb::enum_<io::Orientation>(module, "Orientation")
+        .value("stored", io::Orientation::stored)
+        .value("upright", io::Orientation::upright);
+    module.def("picture_sizes", picture_sizes);
+    module.def("decode_batch", decode_batch);
+}
+
+#else
+
+void define_decoder(nb::module_& /*module*/) {}
+
+#endif
+
 /// A batch that is in one piece, on a GPU or the host, and how it is computed: in the order of `stream`, which is
 /// waited for if any of it is on the host.
 struct WholeBatch {
@@ -622,5 +742,6 @@ NB_MODULE(_core, module) {
         }
         return all;
     });
+    define_decoder(module);
     module.attr("__version__") = halmix_version();
 }

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import functools
 import gc
+import io
 import itertools
 import os
 import pathlib
@@ -121,6 +122,33 @@ def error_of(iterator):
 
 def labels_of(batches):
     return [int(label) for _, labels in batches for label in labels]
+
+
+class Files(torch.utils.data.Dataset):
+    """JPEG files of noise, in memory or by their paths, and their numbers; some are gray, some broken."""
+
+    def __init__(self, folder=None, broken=()):
+        self.folder, self.broken = folder, broken
+
+    def __len__(self):
+        return COUNT
+
+    def __getitem__(self, index):
+        pixels = np.random.default_rng(index).integers(0, 256, (50 + index, 90 - index, 3), dtype=np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels[..., 0] if index % 5 == 4 else pixels).save(file, "JPEG")
+        file = file.getvalue()[: 200 if index in self.broken else None]
+        if self.folder is None:
+            return file, int(index)
+        path = self.folder / f"{index}.jpg"
+        path.write_bytes(file)
+        return path, int(index)
+
+
+class Opened(Files):
+    def __getitem__(self, index):
+        file, label = super().__getitem__(index)
+        return Image.open(io.BytesIO(file)).convert("RGB"), label
 
 
 # What results are.
@@ -581,3 +609,104 @@ def test_jsd_loss_of_other_shapes():
         halmix.torch.jsd_loss(torch.zeros(7, 10), torch.zeros(7, dtype=torch.int64))
     with pytest.raises(ValueError, match="views: 1"):
         halmix.torch.jsd_loss(torch.zeros(7, 10), torch.zeros(7, dtype=torch.int64), views=1)
+
+
+# Files.
+
+needs_decoder = pytest.mark.skipif(
+    not hasattr(halmix._core, "decode_batch"), reason="this build has no libjpeg-turbo or libpng"
+)
+
+
+@needs_decoder
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("views", [("aug",), JSD])
+def test_files_are_as_decoded_images(tmp_path, workers, views):
+    want = [(pixels.clone(), labels) for pixels, labels in loader(make(Opened(), views=views, crop=32))]
+    for photos in Files(), Files(tmp_path):
+        got = 0
+        for (pixels, labels), (want_pixels, want_labels) in zip(
+            loader(make(photos, views=views, crop=32), num_workers=workers), want, strict=True
+        ):
+            assert torch.equal(pixels, want_pixels) and torch.equal(labels, want_labels)
+            got += len(labels)
+        assert got == COUNT
+    single = make(Files(), views=views, crop=32)[7]
+    assert single[1] == 7
+    batches = torch.utils.data.DataLoader(make(Files(), views=views, crop=32), 4, num_workers=workers)
+    for (pixels, labels), (want_pixels, _) in zip(batches, want, strict=True):
+        assert torch.equal(torch.cat(pixels) if isinstance(pixels, (list, tuple)) else pixels, want_pixels)
+
+
+@needs_decoder
+def test_image_folder_with_paths(tmp_path):
+    datasets = pytest.importorskip("torchvision.datasets")
+    for label in "cat", "dog":
+        (tmp_path / label).mkdir()
+        for i in range(4):
+            Image.fromarray(np.random.default_rng(i).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(
+                tmp_path / label / f"{i}.jpg"
+            )
+    want = make(datasets.ImageFolder(tmp_path), crop=32)
+    for path in str, pathlib.Path:
+        dataset = pickle.loads(pickle.dumps(make(datasets.ImageFolder(tmp_path, loader=path), crop=32)))
+        pixels, labels = next(iter(loader(dataset, 8, num_workers=2)))
+        assert labels.tolist() == [0] * 4 + [1] * 4
+        assert torch.equal(pixels, torch.stack([want[i][0] for i in range(8)]))
+
+
+@needs_decoder
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("views", [("aug",), JSD])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_broken_files(workers, views):
+    bad = (1, 7, 8, 20)
+    whole = make(Files(), views=views, crop=32)
+    want = {i: whole[i][0] if len(views) > 1 else (whole[i][0],) for i in range(COUNT)}
+    for on_error in "skip", "repeat":
+        labels_seen = []
+        for pixels, labels in loader(
+            make(Files(broken=bad), views=views, crop=32, on_error=on_error), num_workers=workers
+        ):
+            assert len(pixels) == len(views) * len(labels)
+            for k, view in enumerate(pixels.unflatten(0, (len(views), -1))):
+                for one, label in zip(view, labels):
+                    assert torch.equal(one, want[int(label)][k])
+            labels_seen += labels.tolist()
+        assert not set(labels_seen) & set(bad)
+        assert len(labels_seen) == (COUNT if on_error == "repeat" else COUNT - len(bad))
+    message = r"dataset\[1\]: is damaged"
+    with pytest.raises(ValueError, match=message):
+        list(loader(make(Files(broken=bad), views=views, crop=32), num_workers=workers))
+    dataset = make(Files(broken=bad), views=views, crop=32, on_error="skip")
+    with pytest.raises(ValueError, match=r"dataset: no picture of indices \[7\] is intact"):
+        dataset[7]
+    assert len(dataset.__getitems__([6, 7, 9])) == 2
+
+
+@needs_decoder
+def test_files_of_one_size_without_a_crop():
+    class Alike(Files):
+        def __getitem__(self, index):
+            return super().__getitem__(3)
+
+    pixels, _ = next(iter(loader(make(Alike()))))
+    assert pixels.shape == (4, 3, 53, 87)
+    with pytest.raises(ValueError, match="dataset: .C, H, W. is .3, 50, 90. for index 0, .3, 51, 89. for index 1"):
+        list(loader(make(Files())))
+
+
+@needs_decoder
+def test_arguments_of_files():
+    for name in "mode", "orientation", "on_error":
+        with pytest.raises(ValueError, match=f"{name}: 'none'; allowed are"):
+            make(Files(), **{name: "none"})
+    fast = make(Files(), crop=8, mode="fast")
+    assert not torch.equal(fast[0][0], make(Files(), crop=8)[0][0])
+
+    class Mixed(Files):
+        def __getitem__(self, index):
+            return (Opened() if index == 2 else Files())[index]
+
+    with pytest.raises(TypeError, match=r"dataset\[2\]: Image; allowed, as for others, are bytes and paths"):
+        next(iter(loader(make(Mixed(), crop=8))))
