@@ -62,7 +62,7 @@ def test_program_of_a_loader(built):
 
 def test_program_that_decodes(built, tmp_path):
     """And its windows are Pillow's."""
-    (program,) = blocks("docs/decoding.md", "cpp")
+    program, _ = blocks("docs/decoding.md", "cpp")
     windows = built(program, "docs/decoding.md")
     with Image.open(ROOT / "data" / "chelsea.jpg") as image:
         photo = image.convert("RGB").crop((50, 40, 50 + 211, 40 + 157))
@@ -104,6 +104,17 @@ def test_program_that_decodes(built, tmp_path):
     assert failed.stderr.startswith(f"{path}: is 211 x 157 pixels; a window of 100 x 100 at 200, 0 is not inside; ")
 
 
+def test_program_that_augments(built, tmp_path):
+    _, program = blocks("docs/decoding.md", "cpp")
+    photo, broken = ROOT / "data" / "chelsea.jpg", tmp_path / "broken.jpg"
+    broken.write_bytes(photo.read_bytes()[:1000])
+    printed = subprocess.check_output([built(program, "docs/decoding.md"), photo, broken, photo], text=True)
+    first, problem, last = printed.splitlines()
+    assert problem.startswith(f"{broken}: is damaged")
+    means = [[float(mean) for mean in line.split()] for line in (first, last)]
+    assert means[0] != means[1] and all(len(set(three)) == 3 and 0.1 < min(three) and max(three) < 0.9 for three in means)
+
+
 def test_program_for_a_gpu(built):
     """It is compiled and linked only, since few machines have one."""
     (program,) = blocks("docs/gpu.md", "cpp")
@@ -125,7 +136,7 @@ def test_program_in_c(environment, tmp_path):
 
 
 #: Pages with Python programs, and how many.
-PYTHON_PAGES = {"README.md": 1, "docs/python.md": 8, "docs/recipes.md": 11}
+PYTHON_PAGES = {"README.md": 1, "docs/python.md": 10, "docs/recipes.md": 11}
 
 
 def python_programs(page):
