@@ -3,8 +3,8 @@
 python3 bench/loaders.py [--images 1024] [--batch 64] [--workers 2] [--rounds 5] [--only TEXT]
 Needs halmix installed or in PYTHONPATH, torch and torchvision. With the package mosaicml, Composer's AugMix takes part.
 
-Files are 500x375, cut from the photos in data/. Every loader decodes by Pillow, crops to 224x224 and flips: torchvision's
-by its transforms, halmix.torch by itself. Processor
+Files are 500x375, cut from the photos in data/. Every loader decodes, crops to 224x224, flips and normalises: torchvision's
+by Pillow and its transforms, halmix.torch by itself unless its name says otherwise. Processor
 time is that of the main process and its workers, their start included, for each image; the consumer does nothing.
 A ratio is the median over the rounds of a loader's processor time beside the first loader's in the same round.
 """
@@ -50,6 +50,19 @@ class Files(torch.utils.data.Dataset):
             return self.transform(image.convert("RGB")), index % 1000
 
 
+class Paths(torch.utils.data.Dataset):
+    """The files themselves."""
+
+    def __init__(self, paths, count):
+        self.paths, self.count = paths, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return self.paths[index % len(self.paths)], index % 1000
+
+
 class Views:
     """The views of JSD the usual way: each made and normalised by itself."""
 
@@ -93,11 +106,10 @@ def loaders(paths, options):
             Files(paths, options.images, steps), options.batch, num_workers=options.workers
         )
 
-    def ring(dtype, views=("aug",), steps=(), crop=224):
+    def ring(dtype, views=("aug",), by_pillow=None, crop=224):
         def make():
-            dataset = halmix.torch.AugMixDataset(
-                Files(paths, options.images, steps), views, dtype=dtype, mean=MEAN, std=STD, crop=crop
-            )
+            images = Paths(paths, options.images) if by_pillow is None else Files(paths, options.images, by_pillow)
+            dataset = halmix.torch.AugMixDataset(images, views, dtype=dtype, mean=MEAN, std=STD, crop=crop)
             return halmix.torch.DataLoader(dataset, options.batch, num_workers=options.workers)
 
         return make
@@ -108,7 +120,8 @@ def loaders(paths, options):
         "torchvision, Composer's AugMix": composer and usual(*CROP, composer, *TENSOR),
         "torchvision, halmix.AugMix()": usual(*CROP, halmix.AugMix(), *TENSOR),
         "torchvision, halmix.AugMix(crop=224)": usual(halmix.AugMix(crop=224), *TENSOR),
-        "halmix.torch, torchvision's crop, float32": ring("float32", steps=CROP, crop=None),
+        "halmix.torch, Pillow decodes, torchvision crops, float32": ring("float32", by_pillow=CROP, crop=None),
+        "halmix.torch, Pillow decodes, float32": ring("float32", by_pillow=()),
         "halmix.torch, no AugMix, float32": ring("float32", ("clean",)),
         "halmix.torch, float32": ring("float32"),
         "halmix.torch, float16": ring("float16"),
