@@ -54,6 +54,35 @@ def test_program(built, tmp_path):
     np.testing.assert_array_equal(result, model.run(original, plan))
 
 
+def test_example_loader(installed, tmp_path):
+    """The same batches for any number of threads, each file in one rank, and broken files told of."""
+    folder = ROOT / "examples" / "loader"
+    sources = {"loader.cpp": (folder / "loader.cpp").read_text()}
+    flags = ["-Wall", "-Wextra", "-Werror"]
+    build = build_with_cmake((folder / "CMakeLists.txt").read_text(), sources, installed, tmp_path, flags)
+    rng = np.random.default_rng(0)
+    (tmp_path / "files" / "more").mkdir(parents=True)
+    for i in range(41):
+        name = f"more/{i}.PNG" if i % 3 else f"{i}.jpg"
+        Image.fromarray(rng.integers(0, 256, (30 + i, 70 - i, 3), np.uint8)).save(tmp_path / "files" / name)
+    (tmp_path / "files" / "broken.jpeg").write_bytes((tmp_path / "files" / "3.jpg").read_bytes()[:300])
+
+    def epochs(*options):
+        command = [build / "loader", tmp_path / "files", "--batch", "4", "--crop", "16", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        lines = re.findall(r"^epoch \d+: (\d+) images, digest ([0-9a-f]{16}), ", done.stdout, re.MULTILINE)
+        return [(int(count), digest) for count, digest in lines], done.stderr.count("left out: ")
+
+    (first, second), broken = epochs("--threads", "1", "--epochs", "2")
+    assert first[0] == second[0] == 41 and first != second and broken == 2
+    assert epochs("--threads", "3", "--epochs", "2", "--slots", "2") == ([first, second], 2)
+    assert epochs("--seed", "1")[0] != [first]
+    ranks = [epochs("--rank", rank, "--ranks", "3") for rank in "012"]
+    assert sum(counted[0][0] for counted, _ in ranks) == 41 and sum(broken for _, broken in ranks) == 1
+    failed = subprocess.run([build / "loader", tmp_path / "build"], capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stderr.endswith("no JPEG or PNG files for this rank\n")
+
+
 def test_program_of_a_loader(built):
     (program,) = blocks("docs/loaders.md", "cpp")
     printed = subprocess.check_output([built(program)], text=True)
