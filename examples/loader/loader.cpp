@@ -24,7 +24,6 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <mutex>
 #include <span>
 #include <stdexcept>
@@ -161,10 +160,8 @@ class Producer {
         contents_.resize(count);
         {
             const Timer timer(read);
-            for (std::size_t i = 0; i < count; i++) {
-                std::ifstream file(files_[batch.files[i]], std::ios::binary);
-                contents_[i].assign(std::istreambuf_iterator<char>(file), {});
-            }
+            filling_ = &batch;
+            options_.runner.run(options_.runner.state, count, read_file, this);
         }
         const Timer timer(computed);
         batch.pixels.resize(count * size);
@@ -185,6 +182,20 @@ class Producer {
         problems_.assign(count, "");
         augmenter_.run(engine_, recipe_, samples_, options_, problems_);
         leave_out_broken(batch, size);
+    }
+
+    /// A task: the bytes of the i-th file of the batch. What cannot be read is empty, and then broken.
+    static bool read_file(void* self, std::size_t i) {
+        auto& producer = *static_cast<Producer*>(self);
+        try {
+            std::ifstream file(producer.files_[producer.filling_->files[i]], std::ios::binary | std::ios::ate);
+            std::vector<char>& contents = producer.contents_[i];
+            contents.resize(file ? static_cast<std::size_t>(file.tellg()) : 0);
+            file.seekg(0).read(contents.data(), static_cast<std::streamsize>(contents.size()));
+        } catch (const std::exception&) {
+            producer.contents_[i].clear();
+        }
+        return true;
     }
 
     /// What is broken is told of, and the rest moves up.
@@ -212,26 +223,30 @@ class Producer {
     std::vector<Batch> batches_;
 
     // Of one batch, kept for the next.
+    const Batch* filling_ = nullptr;
     std::vector<std::vector<char>> contents_;
     std::vector<std::string> names_, problems_;
     std::vector<halmix::MutableImageView> views_;
     std::vector<halmix::io::Sample> samples_;
 };
 
-/// What an epoch held, as one number.
+/// What an epoch held and in what order, as one number.
 class Digest {
  public:
     void add(const Batch& batch) {
-        for (const float value : batch.pixels) {
-            std::uint32_t bits = 0;
-            std::memcpy(&bits, &value, sizeof bits);
-            sum_ = (sum_ ^ bits) * 0x100000001b3;  // FNV-1a, of words
+        const std::size_t size = batch.pixels.size() / std::max<std::size_t>(batch.files.size(), 1);
+        for (std::size_t i = 0; i < batch.files.size(); i++) {
+            std::uint64_t sum = 0;
+            for (std::size_t k = i * size; k < (i + 1) * size; k++) {
+                std::uint32_t bits = 0;
+                std::memcpy(&bits, &batch.pixels[k], sizeof bits);
+                sum += bits;
+            }
+            value = mix(value ^ mix(sum ^ batch.files[i]));
         }
     }
-    [[nodiscard]] unsigned long long value() const { return sum_; }
 
- private:
-    std::uint64_t sum_ = 0xcbf29ce484222325;
+    std::uint64_t value = 0;
 };
 
 void show_progress(std::size_t done, std::size_t all) {
@@ -273,8 +288,8 @@ void run(const Settings& settings) {
         std::printf(
             "epoch %d: %zu images, digest %016llx, %.0f images/s; seconds: reading %.2f, computing %.2f, "
             "waiting for memory %.2f, waiting for batches %.2f\n",
-            epoch, images, digest.value(), static_cast<double>(images) / total, producer.read, producer.computed,
-            producer.waited, waited);
+            epoch, images, static_cast<unsigned long long>(digest.value), static_cast<double>(images) / total,
+            producer.read, producer.computed, producer.waited, waited);
     }
 }
 
