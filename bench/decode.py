@@ -11,6 +11,7 @@ import io
 import itertools
 import pathlib
 import statistics
+import tempfile
 import time
 
 import numpy as np
@@ -21,21 +22,15 @@ from torchvision.io import decode_jpeg
 from torchvision.transforms import v2
 
 import halmix
+import loaders
+from loaders import MEAN, STD
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_files(count=32):
-    photos = [Image.open(path).convert("RGB") for path in sorted((ROOT / "data").glob("*.jpg"))]
-    torch.manual_seed(0)
-    cut = transforms.RandomResizedCrop((375, 500), scale=(0.5, 1))
-    files = []
-    for i in range(count):
-        file = io.BytesIO()
-        cut(photos[i % len(photos)]).save(file, "JPEG", quality=90)
-        files.append(file.getvalue())
-    return files
+    """The bytes of files."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [path.read_bytes() for path in loaders.make_files(pathlib.Path(folder), count)]
 
 
 def opened(file):

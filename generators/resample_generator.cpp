@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -20,8 +19,7 @@ class ResampleGenerator : public Generator<ResampleGenerator> {
  public:
     GeneratorParam<int> channels{"channels", 3};  ///< of a row's pixels; 0: along columns, whatever the pixels
     GeneratorParam<int> taps{"taps", 2}, digit_count{"digit_count", 2};  ///< of a DotProduct
-    GeneratorParam<std::string> rows{"rows",
-                                     ""};  ///< the extern stage that is the pass along rows; empty if Halide is to
+    GeneratorParam<std::string> rows{"rows", ""};  ///< the extern stage that is the pass along rows
     ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 2>> src{"src"};      ///< (byte, y)
@@ -33,21 +31,14 @@ class ResampleGenerator : public Generator<ResampleGenerator> {
 
     void generate() {
         const DotProduct dot = dot_product();
-        const bool along_rows = channels != 0;
-        const Expr last = src.dim(along_rows ? 0 : 1).extent() - 1;
-        const Expr pixel = i / std::max<int>(channels, 1), channel = i % std::max<int>(channels, 1);
-        if (by_extern_stage()) {
+        if (channels != 0) {
             Func(dst).define_extern(rows,
                                     {Func(src), Func(first), Func(digits), src.dim(0).extent(), first.dim(0).extent(),
                                      dot.taps, dot.digits, digits.dim(3).extent()},
                                     UInt(8), {i, y});
             return;
         }
-        if (along_rows) {
-            byte(t, i, g, y) = src(clamp((first(pixel) + g * dot.taps + t) * channels + channel, 0, last), y);
-        } else {
-            byte(t, i, g, y) = src(i, clamp(first(y) + g * dot.taps + t, 0, last));
-        }
+        byte(t, i, g, y) = src(i, clamp(first(y) + g * dot.taps + t, 0, src.dim(1).extent() - 1));
         // That a shift drops what is below a half.
         constexpr int half = 1 << 21;
         tap = RDom({{0, dot.taps}, {0, digits.dim(3).extent()}}, "tap");
@@ -56,7 +47,7 @@ class ResampleGenerator : public Generator<ResampleGenerator> {
         none[0] = half;
         sums(i, y) = Tuple(none);
         for (int d = 0; d < dot.digits; d++) {
-            added.push_back(sums(i, y)[d] + level * cast<int32_t>(digits(tap.x, along_rows ? i : y, d, tap.y)));
+            added.push_back(sums(i, y)[d] + level * cast<int32_t>(digits(tap.x, y, d, tap.y)));
         }
         sums(i, y) = Tuple(added);
         Expr sum = sums(i, y)[0];
@@ -66,19 +57,17 @@ class ResampleGenerator : public Generator<ResampleGenerator> {
 
     void schedule() {
         const DotProduct dot = dot_product();
-        const bool along_rows = channels != 0;
         src.dim(0).set_min(0);
         dst.dim(0).set_min(0);
-        if (!along_rows) {
-            src.dim(0).set_extent(dst.dim(0).extent());
-            src.dim(1).set_min(0);
-        }
         first.dim(0).set_min(0);
         digits.dim(0).set_bounds(0, dot.taps).set_stride(1);
         digits.dim(1).set_min(0).set_stride(dot.taps);
         digits.dim(2).set_bounds(0, dot.digits);
         digits.dim(3).set_min(0);
-        if (!by_extern_stage()) schedule_resample(dst, {sums, byte, tap, dot, along_rows}, get_target());
+        if (channels != 0) return;
+        src.dim(0).set_extent(dst.dim(0).extent());
+        src.dim(1).set_min(0);
+        schedule_resample(dst, {sums, byte, tap, dot}, get_target());
     }
 
  private:
@@ -87,7 +76,6 @@ class ResampleGenerator : public Generator<ResampleGenerator> {
     RDom tap;
 
     DotProduct dot_product() { return {taps, digit_count}; }
-    bool by_extern_stage() { return channels != 0 && !rows.value().empty(); }
 };
 
 }  // namespace

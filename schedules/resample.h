@@ -14,13 +14,12 @@ struct DotProduct {
     [[nodiscard]] Halide::Type digit() const { return taps == 4 ? Halide::Int(8) : Halide::Int(16); }
 };
 
-/// What a pass of a resize is made from; generators/resample_generator.cpp defines it.
+/// What a pass along columns is made from; generators/resample_generator.cpp defines it.
 struct ResampleStages {
     Halide::Func sums;  ///< (byte, y), added up along `tap`
     Halide::Func byte;  ///< (tap, byte, dot product, y)
     Halide::RDom tap;   ///< of a dot product, and dot products
     DotProduct dot;
-    bool along_rows;
 };
 
 void schedule_resample(Halide::Func dst, ResampleStages stages, const Halide::Target& target);

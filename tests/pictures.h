@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "catch.h"
 #include "halmix/io.h"
 
 namespace halmix::test {
@@ -237,6 +238,21 @@ inline Pixels decoded(io::Decoder& decoder, const Bytes& bytes) {
     Pixels pixels(picture.width, picture.height, picture.channels);
     decoder.decode({0, 0, picture.width, picture.height}, pixels.view());
     return pixels;
+}
+
+/// What a call throws says, which is one line with a remedy.
+template <typename Exception>
+std::string message_of(const auto& call) {
+    try {
+        call();
+    } catch (const Exception& error) {
+        const std::string line = error.what();
+        CHECK(line.find('\n') == std::string::npos);
+        CHECK(line.find("; ") != std::string::npos);
+        return line;
+    }
+    FAIL("no error");
+    return {};
 }
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -111,20 +111,6 @@ struct Work {
     std::vector<io::Sample> samples;
 };
 
-template <typename Exception>
-std::string message_of(const auto& call) {
-    try {
-        call();
-    } catch (const Exception& error) {
-        const std::string line = error.what();
-        CHECK(line.find('\n') == std::string::npos);
-        CHECK(line.find("; ") != std::string::npos);
-        return line;
-    }
-    FAIL("no error");
-    return {};
-}
-
 }  // namespace
 
 TEST_CASE("results are those of the whole picture and its plan", "[augment]") {

@@ -31,19 +31,11 @@ io::Window random_window(int width, int height) {
 
 int random_side() { return 1 + below(below(4) == 0 ? 20 : 150); }
 
-/// The message, which is one line that starts with the name.
+/// The message, which starts with the name.
 std::string message_of(const auto& call) {
-    try {
-        call();
-    } catch (const io::Error& error) {
-        const std::string line = error.what();
-        CHECK(line.starts_with("picture: "));
-        CHECK(line.find('\n') == std::string::npos);
-        CHECK(line.find("; ") != std::string::npos);
-        return line;
-    }
-    FAIL("no error");
-    return {};
+    const std::string line = test::message_of<io::Error>(call);
+    CHECK(line.starts_with("picture: "));
+    return line;
 }
 
 }  // namespace

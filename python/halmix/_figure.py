@@ -30,8 +30,8 @@ NOTATIONS = {
 def figure(image, plan):
     """The method's picture for an image and a plan for it, as a PIL image.
 
-    The original, or what a plan cuts out of it, is on the left, then comes a row for each chain, with the picture after each op and the chain's weight,
-    and on the right what `run` returns. A notebook shows the result as it shows all PIL images::
+    The original, or what a plan cuts out of it, is on the left, then comes a row for each chain, with the picture after
+    each op and the chain's weight, and on the right what `run` returns. A notebook shows the result as it shows all PIL images::
 
         halmix.figure(photo, halmix.sample(*photo.size, seed=7))
 

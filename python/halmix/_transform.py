@@ -97,23 +97,20 @@ class AugMix:
     def _augment(self, image, key=None):
         """Without a key, each image of a batch has the next one."""
 
-        def call(source, layout, out):
-            _core.augment(engine(), self._policy, key or self._next_key(), source, layout, out)
+        crop = self.crop
+        if crop is not None and is_cuda(image):
+            raise ValueError(f"crop: {crop!r} for a tensor on {image.device}; allowed there is None")
+        torch = sys.modules.get("torch") if crop is not None and key is None and self.seed is None else None
 
-        def call_cropped(source, layout, out):
+        def call(source, layout, out):
             # In the order of torchvision's transforms: first the crop, then what is done to it.
-            torch = sys.modules.get("torch") if key is None and self.seed is None else None
-            box = None if torch is None else _torchvision_box(torch, self.crop, *size_of(source, layout))
+            box = None if torch is None else _torchvision_box(torch, crop, *size_of(source, layout))
             _core.augment(engine(), self._policy, key or self._next_key(), source, layout, out, box)
 
         def plan(width, height):
             return _core.sample(self._policy, width, height, key or self._next_key())
 
-        if self.crop is None:
-            return compute(image, call, plan)
-        if is_cuda(image):
-            raise ValueError(f"crop: {self.crop!r} for a tensor on {image.device}; allowed there is None")
-        return compute(image, call_cropped, plan, size=self.crop.size[::-1])
+        return compute(image, call, plan, size=None if crop is None else crop.size[::-1])
 
     def _next_key(self):
         """Seed, epoch, index and view of the next draw."""

@@ -104,14 +104,6 @@ Number whole(nb::handle object, const char* name) {
     return static_cast<Number>(value);
 }
 
-/// "indices", the samples of a batch.
-std::vector<std::uint64_t> indices_of(const nb::list& list) {
-    std::vector<std::uint64_t> indices;
-    indices.reserve(list.size());
-    for (nb::handle index : list) indices.push_back(whole<std::uint64_t>(index, "indices"));
-    return indices;
-}
-
 /// (seed, epoch, index, view).
 Key key_of(const nb::tuple& numbers) {
     if (numbers.size() != 4) throw nb::value_error("key: allowed are seed, epoch, index, view");
@@ -398,6 +390,26 @@ std::vector<Plan>& plans_of_this_thread(std::size_t count) {
     return plans;
 }
 
+/// The key of each sample of a batch, but for its view.
+std::vector<Key> keys_of(nb::handle seed, nb::handle epoch, const nb::list& indices) {
+    Key key{.seed = whole<std::uint64_t>(seed, "seed"), .epoch = whole<std::uint32_t>(epoch, "epoch")};
+    std::vector<Key> keys;
+    keys.reserve(indices.size());
+    for (nb::handle index : indices) {
+        key.index = whole<std::uint64_t>(index, "indices");
+        keys.push_back(key);
+    }
+    return keys;
+}
+
+/// That there are as many results as samples have views.
+void check_room(std::size_t results, std::size_t samples, std::size_t views) {
+    if (results == samples * views) return;
+    throw nb::value_error(
+        ("out: room for " + std::to_string(results) + " results; there are " + std::to_string(samples * views))
+            .c_str());
+}
+
 /// The plan of view `number` of a sample; -1 is a clean one, which may be cropped.
 void draw(const Policy& policy, Key key, int number, int width, int height, Plan& plan) {
     if (number < 0) return sample_clean(policy, key, width, height, plan);
@@ -407,26 +419,20 @@ void draw(const Policy& policy, Key key, int number, int width, int height, Plan
 
 /// Result `i * views.size() + v` is view v of image i: the image itself, or what its index's key for that view gives.
 /// `views` has -1 for a clean one.
-void batch(const Engine& engine, const Policy& policy, nb::handle seed_number, nb::handle epoch_number,
-           const nb::list& index_list, const std::vector<int>& view_numbers, nb::handle images, Layout in_layout,
-           nb::handle out, Layout out_layout, const Normalization& normalization, int threads) {
-    const auto seed = whole<std::uint64_t>(seed_number, "seed");
-    const auto epoch = whole<std::uint32_t>(epoch_number, "epoch");
-    const std::vector<std::uint64_t> indices = indices_of(index_list);
+void batch(const Engine& engine, const Policy& policy, nb::handle seed, nb::handle epoch, const nb::list& indices,
+           const std::vector<int>& view_numbers, nb::handle images, Layout in_layout, nb::handle out, Layout out_layout,
+           const Normalization& normalization, int threads) {
+    const std::vector<Key> keys = keys_of(seed, epoch, indices);
     std::vector<Held> held;
     std::vector<Held> held_out;
     const std::vector<MutableImageView> in = views(images, in_layout, "images", Use::source, held);
     const std::vector<MutableImageView> results = views(out, out_layout, "out", Use::result, held_out);
-    if (indices.size() != in.size()) {
-        throw nb::value_error(("indices: " + std::to_string(indices.size()) + " for " + std::to_string(in.size()) +
+    if (keys.size() != in.size()) {
+        throw nb::value_error(("indices: " + std::to_string(keys.size()) + " for " + std::to_string(in.size()) +
                                " images; allowed is one for each")
                                   .c_str());
     }
-    if (results.size() != in.size() * view_numbers.size()) {
-        throw nb::value_error(("out: room for " + std::to_string(results.size()) + " results; there are " +
-                               std::to_string(in.size() * view_numbers.size()))
-                                  .c_str());
-    }
+    check_room(results.size(), in.size(), view_numbers.size());
     Signals signals;
     nb::gil_scoped_release release;
     std::vector<Plan>& plans = plans_of_this_thread(results.size());
@@ -435,7 +441,7 @@ void batch(const Engine& engine, const Policy& policy, nb::handle seed_number, n
     for (std::size_t i = 0; i < in.size(); i++) {
         for (const int view : view_numbers) {
             const std::size_t k = tasks.size();
-            draw(policy, {seed, epoch, indices[i]}, view, in[i].width, in[i].height, plans[k]);
+            draw(policy, keys[i], view, in[i].width, in[i].height, plans[k]);
             tasks.push_back({&plans[k], in[i], results[k]});
         }
     }
@@ -494,24 +500,17 @@ std::vector<std::tuple<int, int>> picture_sizes(const nb::list& files, const nb:
 }
 
 /// `batch` for the bytes of pictures' files. If `tell` is true, what is wrong with each picture, "" if nothing is.
-std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy, nb::handle seed_number,
-                                      nb::handle epoch_number, const nb::list& index_list,
-                                      const std::vector<int>& view_numbers, const nb::list& files,
-                                      const nb::list& names, nb::handle out, Layout out_layout,
+std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy, nb::handle seed, nb::handle epoch,
+                                      const nb::list& indices, const std::vector<int>& view_numbers,
+                                      const nb::list& files, const nb::list& names, nb::handle out, Layout out_layout,
                                       const Normalization& normalization, int threads, io::Mode mode,
                                       io::Orientation orientation, bool tell) {
-    const auto seed = whole<std::uint64_t>(seed_number, "seed");
-    const auto epoch = whole<std::uint32_t>(epoch_number, "epoch");
-    const std::vector<std::uint64_t> indices = indices_of(index_list);
+    const std::vector<Key> keys = keys_of(seed, epoch, indices);
     const Pictures pictures(files, names);
     std::vector<Held> held;
     const std::vector<MutableImageView> results = views(out, out_layout, "out", Use::result, held);
-    const std::size_t count = indices.size();
-    if (results.size() != count * view_numbers.size()) {
-        throw nb::value_error(("out: room for " + std::to_string(results.size()) + " results; there are " +
-                               std::to_string(count * view_numbers.size()))
-                                  .c_str());
-    }
+    const std::size_t count = keys.size();
+    check_room(results.size(), count, view_numbers.size());
     if (policy.crop) {
         for (const MutableImageView& result : results) {
             if (result.width == policy.crop->width && result.height == policy.crop->height) continue;
@@ -526,9 +525,7 @@ std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy
     const io::Recipe recipe{policy, view_numbers, mode, orientation};
     std::vector<io::Sample> samples;
     for (std::size_t i = 0; i < count; i++) {
-        samples.push_back({pictures.bytes[i],
-                           pictures.names[i],
-                           {seed, epoch, indices[i]},
+        samples.push_back({pictures.bytes[i], pictures.names[i], keys[i],
                            std::span(results).subspan(i * view_numbers.size(), view_numbers.size())});
     }
     Options options{.normalization = normalization, .interrupt = signals.interrupt()};
@@ -597,21 +594,19 @@ void run_whole(const Engine& engine, const std::vector<Plan>& plans, const Sourc
 }
 
 /// `batch` for a batch that is in one piece.
-void augment_whole(const Engine& engine, const Policy& policy, nb::handle seed_number, nb::handle epoch_number,
-                   const nb::list& index_list, const std::vector<int>& view_numbers, const SourceArray& images,
+void augment_whole(const Engine& engine, const Policy& policy, nb::handle seed, nb::handle epoch,
+                   const nb::list& indices, const std::vector<int>& view_numbers, const SourceArray& images,
                    Layout in_layout, const ResultArray& out, Layout out_layout, const Normalization& normalization,
                    std::uintptr_t stream) {
-    const auto seed = whole<std::uint64_t>(seed_number, "seed");
-    const auto epoch = whole<std::uint32_t>(epoch_number, "epoch");
-    const std::vector<std::uint64_t> indices = indices_of(index_list);
+    const std::vector<Key> keys = keys_of(seed, epoch, indices);
     const WholeBatch whole_batch(images, in_layout, out, out_layout, normalization, stream);
     whole_batch.run(engine, [&] {
-        const std::size_t count = indices.size() * view_numbers.size();
+        const std::size_t count = keys.size() * view_numbers.size();
         std::vector<Plan>& plans = plans_of_this_thread(count);
         Plan* plan = plans.data();
-        for (const std::uint64_t index : indices) {
+        for (const Key& key : keys) {
             for (const int view : view_numbers) {
-                draw(policy, {seed, epoch, index}, view, whole_batch.in.width, whole_batch.in.height, *plan++);
+                draw(policy, key, view, whole_batch.in.width, whole_batch.in.height, *plan++);
             }
         }
         return std::span<const Plan>(plans.data(), count);

@@ -114,7 +114,7 @@ void CpuEngine::resize(const ResizedCrop& crop, const ImageView& from, const Mut
     const auto byte = halide_type_of<std::uint8_t>();
     const int digit_bits = 32 / passes.form.taps;
 
-    // Rows `first` to `end` of what a pass makes, of which `source` and `result` begin with rows of these numbers.
+    // Some rows of an image, of which the one at `data` has the number `first`.
     struct Rows {
         const std::uint8_t* data;
         std::ptrdiff_t bytes, stride;

@@ -1,5 +1,5 @@
 // The extern stages of pipelines: byte shuffles, which Halide would do one byte at a time on x86, or by many more of
-// them. What they shuffle is in lookup.h and repack.h; here are the images around it.
+// them. What they shuffle is in lookup.h, repack.h and resample.h; here are the images around it.
 
 #include <HalideRuntime.h>
 
