@@ -4,11 +4,13 @@
 #include <atomic>
 #include <climits>
 #include <cmath>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <new>
 #include <random>
@@ -158,6 +160,50 @@ TEST_CASE("a plan and its result are those of C++") {
     halmix_workspace_release(workspace.get());
     CHECK(halmix_workspace_bytes(workspace.get()) == 0);
     CHECK(json(make_plan(make_policy().get(), 9, 8, 7).get()) == to_json(sample({}, {.seed = 3, .index = 9}, 8, 7)));
+}
+
+TEST_CASE("crops are those of C++, and of programs that know no crops") {
+    halmix_policy_options from;
+    halmix_policy_options_init(&from, sizeof from);
+    from.crop_width = 13;
+    from.crop_height = 21;
+    Policy same{.crop = RandomResizedCrop{.width = 13, .height = 21}};
+    const auto compare = [&] {
+        const OwnedPolicy policy = make_policy(&from);
+        const OwnedPlan plan = make_plan();
+        for (std::uint16_t view = 0; view < 9; view++) {
+            const Key key{.seed = 8, .epoch = 1, .index = view * 100U, .view = view};
+            check(halmix_sample(nullptr, policy.get(), 8, 1, key.index, view, width, height, plan.get()));
+            REQUIRE(json(plan.get()) == to_json(sample(same, key, width, height)));
+            check(halmix_sample_clean(nullptr, policy.get(), 8, 1, key.index, width, height, plan.get()));
+            Plan clean;
+            sample_clean(same, key, width, height, clean);
+            REQUIRE(json(plan.get()) == to_json(clean));
+        }
+    };
+    compare();
+    from.crop_filter = HALMIX_BICUBIC;
+    from.crop_order = HALMIX_HORIZONTAL_FIRST;
+    from.crop_min_scale = 0.2;
+    from.crop_max_scale = 0.4;
+    from.crop_min_ratio = 0.5;
+    from.crop_max_ratio = 0.6;
+    from.crop_mirror = 1;
+    same.crop = RandomResizedCrop{.width = 13,
+                                  .height = 21,
+                                  .min_scale = 0.2,
+                                  .max_scale = 0.4,
+                                  .min_ratio = 0.5,
+                                  .max_ratio = 0.6,
+                                  .mirror = 1,
+                                  .filter = Filter::bicubic,
+                                  .order = PassOrder::horizontal_first};
+    compare();
+    from.size = offsetof(halmix_policy_options, crop_width);  // as the first programs were compiled
+    from.crop_filter = from.crop_order = 0;
+    same.crop.reset();
+    compare();
+    CHECK(halmix_sample_clean(nullptr, nullptr, 0, 0, 0, 5, 5, nullptr) == HALMIX_INVALID_ARGUMENT);
 }
 
 TEST_CASE("tasks, a batch and single runs give the same, NULL being the image itself") {
@@ -313,10 +359,26 @@ TEST_CASE("structs may come from another release") {
 
     halmix_policy_options policy_options;
     halmix_policy_options_init(&policy_options, sizeof policy_options);
-    policy_options.reserved[4] = 1;
     halmix_policy* policy = nullptr;
-    CHECK(halmix_policy_create(nullptr, &policy_options, &policy) == HALMIX_INVALID_ARGUMENT);
-    says("reserved");
+    const auto refused = [&](auto halmix_policy_options::*member, auto value, std::string_view part) {
+        halmix_policy_options changed = policy_options;
+        changed.*member = value;
+        CHECK(halmix_policy_create(nullptr, &changed, &policy) == HALMIX_INVALID_ARGUMENT);
+        says(part);
+    };
+    policy_options.reserved[2] = 1;
+    refused(&halmix_policy_options::width, 3, "reserved");
+    policy_options.reserved[2] = 0;
+    refused(&halmix_policy_options::crop_width, 5, "crop.height");
+    policy_options.crop_width = policy_options.crop_height = 5;
+    refused(&halmix_policy_options::crop_height, -1, "crop.height");
+    refused(&halmix_policy_options::crop_filter, std::uint8_t{2}, "crop.filter");
+    refused(&halmix_policy_options::crop_order, std::uint8_t{2}, "crop.order");
+    refused(&halmix_policy_options::crop_min_scale, 1.5, "crop.min_scale");
+    refused(&halmix_policy_options::crop_max_scale, 0.0, "crop.max_scale");
+    refused(&halmix_policy_options::crop_min_ratio, 0.0, "crop.min_ratio");
+    refused(&halmix_policy_options::crop_max_ratio, std::numeric_limits<double>::infinity(), "crop.max_ratio");
+    refused(&halmix_policy_options::crop_mirror, -1.0, "crop.mirror");
 
     struct LaterTask {
         halmix_task known;
@@ -465,7 +527,16 @@ class Arguments {
                            mostly({1, 16}, {0, 17, INT_MIN}),
                            mostly({1, -1}, {0, 17, INT_MIN}),
                            {},
-                           {}};
+                           mostly<std::uint8_t>({0, 1}, {2, 255}),
+                           mostly<std::uint8_t>({0, 1}, {2, 255}),
+                           {},
+                           side(),
+                           side(),
+                           mostly<double>({0, 0.5}, {-1, NAN}),
+                           mostly<double>({0.5, 1}, {2, NAN}),
+                           mostly<double>({0.5, 1}, {0, -1, NAN}),
+                           mostly<double>({1, 1e300}, {0, INFINITY, NAN}),
+                           mostly<double>({0, 1}, {-1, 2, NAN})};
         return or_null(&policy_options_);
     }
     char* buffer() { return or_null(text_.data()); }
@@ -476,7 +547,7 @@ class Arguments {
         halmix_policy* policy = nullptr;
         halmix_plan* plan = nullptr;
         halmix_workspace* workspace = nullptr;
-        const std::array<std::function<int()>, 12> calls{
+        const std::array<std::function<int()>, 13> calls{
             [&] { return halmix_run(this->workspace(), this->engine(), this->plan(), image(), image(), options()); },
             [&] {
                 return halmix_run_tasks(this->workspace(), this->engine(), tasks(), count(),
@@ -494,6 +565,10 @@ class Arguments {
             [&] {
                 return halmix_sample(this->workspace(), this->policy(), random_(), random_(), random_(),
                                      mostly({1U}, {65536U}), side(), side(), this->plan());
+            },
+            [&] {
+                return halmix_sample_clean(this->workspace(), this->policy(), random_(), random_(), random_(), side(),
+                                           side(), this->plan());
             },
             [&] { return halmix_plan_to_json(this->workspace(), this->plan(), buffer(), count(), or_null(&length_)); },
             [&] {

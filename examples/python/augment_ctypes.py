@@ -21,7 +21,9 @@ class Image(ctypes.Structure):
 
 class PolicyOptions(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("severity", c_double), ("alpha", c_double), ("ops", c_char_p), ("width", c_int32)]
-    _fields_ += [("depth", c_int32), ("fill", c_uint8 * 3), ("reserved", c_uint8 * 5)]
+    _fields_ += [("depth", c_int32), ("fill", c_uint8 * 3), ("crop_filter", c_uint8), ("crop_order", c_uint8)]
+    _fields_ += [("reserved", c_uint8 * 3), ("crop_width", c_int32), ("crop_height", c_int32)]
+    _fields_ += [(f"crop_{name}", c_double) for name in ("min_scale", "max_scale", "min_ratio", "max_ratio", "mirror")]
 
 
 halmix = ctypes.CDLL("libhalmix.so.1")

@@ -57,6 +57,13 @@ static_assert(same(Layout::u8_hwc, HALMIX_U8_HWC) && same(Layout::u8_chw, HALMIX
               same(Layout::u8_rgbx, HALMIX_U8_RGBX) && same(Layout::f16_chw, HALMIX_F16_CHW) &&
               same(Layout::f32_chw, HALMIX_F32_CHW) && layout_count == HALMIX_F32_CHW + 1);
 
+constexpr bool same(Filter filter, int number) { return static_cast<int>(filter) == number; }
+static_assert(same(Filter::bilinear, HALMIX_BILINEAR) && same(Filter::bicubic, HALMIX_BICUBIC));
+
+constexpr bool same(PassOrder order, int number) { return static_cast<int>(order) == number; }
+static_assert(same(PassOrder::pillow_13, HALMIX_PILLOW_13) &&
+              same(PassOrder::horizontal_first, HALMIX_HORIZONTAL_FIRST));
+
 constexpr bool same(Memory memory, int number) { return static_cast<int>(memory) == number; }
 static_assert(same(Memory::host, HALMIX_HOST) && same(Memory::cuda, HALMIX_CUDA) &&
               same(Memory::opencl, HALMIX_OPENCL));
@@ -190,7 +197,35 @@ halmix_policy_options default_policy_options() {
     options.width = policy.width;
     options.depth = policy.depth;
     std::ranges::copy(policy.fill, options.fill);
+    const RandomResizedCrop crop;
+    options.crop_min_scale = crop.min_scale;
+    options.crop_max_scale = crop.max_scale;
+    options.crop_min_ratio = crop.min_ratio;
+    options.crop_max_ratio = crop.max_ratio;
+    options.crop_mirror = crop.mirror;
     return options;
+}
+
+Policy policy_of(const halmix_policy_options& from) {
+    Policy policy{.severity = from.severity,
+                  .width = from.width,
+                  .depth = from.depth,
+                  .alpha = from.alpha,
+                  .ops = parse_op_choices(from.ops != nullptr ? from.ops : "all")};
+    std::ranges::copy(from.fill, policy.fill.begin());
+    if (from.crop_width != 0 || from.crop_height != 0) {
+        policy.crop = RandomResizedCrop{.width = from.crop_width,
+                                        .height = from.crop_height,
+                                        .min_scale = from.crop_min_scale,
+                                        .max_scale = from.crop_max_scale,
+                                        .min_ratio = from.crop_min_ratio,
+                                        .max_ratio = from.crop_max_ratio,
+                                        .mirror = from.crop_mirror,
+                                        .filter = static_cast<Filter>(from.crop_filter),
+                                        .order = static_cast<PassOrder>(from.crop_order)};
+    }
+    validate(policy);
+    return policy;
 }
 
 halmix_options default_options() {
@@ -318,14 +353,7 @@ int halmix_policy_create(halmix_workspace* workspace, const halmix_policy_option
         if (std::ranges::any_of(from.reserved, [](int byte) { return byte != 0; })) {
             refuse("policy options", "reserved must be 0");
         }
-        Policy made{.severity = from.severity,
-                    .width = from.width,
-                    .depth = from.depth,
-                    .alpha = from.alpha,
-                    .ops = parse_op_choices(from.ops != nullptr ? from.ops : "all")};
-        std::ranges::copy(from.fill, made.fill.begin());
-        validate(made);
-        return new halmix_policy{std::move(made)};
+        return new halmix_policy{policy_of(from)};
     });
 }
 
@@ -344,6 +372,14 @@ int halmix_sample(halmix_workspace* workspace, const halmix_policy* policy, uint
         if (view > last_view) refuse("view", std::to_string(view) + "; allowed are 0.." + std::to_string(last_view));
         const Key key{.seed = seed, .epoch = epoch, .index = index, .view = static_cast<std::uint16_t>(view)};
         sample(required(policy, "policy"), key, width, height, required(plan, "plan"));
+    });
+}
+
+int halmix_sample_clean(halmix_workspace* workspace, const halmix_policy* policy, uint64_t seed, uint32_t epoch,
+                        uint64_t index, int32_t width, int32_t height, halmix_plan* plan) {
+    return answer(workspace, [&](Workspace&) {
+        const Key key{.seed = seed, .epoch = epoch, .index = index};
+        sample_clean(required(policy, "policy"), key, width, height, required(plan, "plan"));
     });
 }
 

@@ -121,6 +121,12 @@ HALMIX_API const char* halmix_engine_reason(const halmix_engine* engine);
 /// What to draw plans from.
 typedef struct halmix_policy halmix_policy;
 
+/// How a resize weighs pixels.
+enum { HALMIX_BILINEAR = 0, HALMIX_BICUBIC = 1 };
+
+/// Which pass of a resize comes first, whose bytes differ: as Pillow 13 chooses it, or as Pillow up to 12.1 has it.
+enum { HALMIX_PILLOW_13 = 0, HALMIX_HORIZONTAL_FIRST = 1 };
+
 typedef struct halmix_policy_options {
     size_t size;          ///< sizeof(halmix_policy_options), as the caller was compiled
     double severity;      ///< 0..10; default 3
@@ -129,7 +135,18 @@ typedef struct halmix_policy_options {
     int32_t width;        ///< chains, 1..16; default 3
     int32_t depth;        ///< ops of each chain, 1..16; -1, the default: drawn from 1, 2, 3 for each chain
     uint8_t fill[3];      ///< red, green, blue of what warps uncover; gray images use the first. Default 0
-    uint8_t reserved[5];  ///< 0
+    uint8_t crop_filter;  ///< HALMIX_BILINEAR, the default, or HALMIX_BICUBIC
+    uint8_t crop_order;   ///< HALMIX_PILLOW_13, the default, or HALMIX_HORIZONTAL_FIRST
+    uint8_t reserved[3];  ///< 0
+
+    // A random resized crop, drawn before the ops: sampler.h's RandomResizedCrop, which is torchvision's.
+    int32_t crop_width;     ///< of the result, in pixels; 0, the default: no crop, images keep their size
+    int32_t crop_height;    ///< the same; both are 0 or neither
+    double crop_min_scale;  ///< of the box's area, as a part of the image's: 0..1; default 0.08
+    double crop_max_scale;  ///< crop_min_scale..1; default 1
+    double crop_min_ratio;  ///< of the box's width to its height: finite, above 0; default 3/4
+    double crop_max_ratio;  ///< finite, from crop_min_ratio up; default 4/3
+    double crop_mirror;     ///< the probability that left and right change places, 0..1; default 1/2
 } halmix_policy_options;
 
 /// Sets the first `size` bytes to the defaults; `size` is sizeof(halmix_policy_options).
@@ -154,10 +171,15 @@ HALMIX_API void halmix_plan_free(halmix_plan* plan);
 
 /// Draws the plan of a key for an image of width x height pixels: a pure function. Equal keys give equal plans, in any
 /// process, thread, order or machine; different keys give independent plans. `index` is the sample's in its data set,
-/// `view` (0..65535) tells several results for one sample apart. Reuses the plan's memory. If it fails, the plan is
-/// unspecified.
+/// `view` (0..65535) tells several results for one sample apart, which share their crop. With a crop the plan's size,
+/// and so a result's, is the crop's. Reuses the plan's memory. If it fails, the plan is unspecified.
 HALMIX_API int halmix_sample(halmix_workspace* workspace, const halmix_policy* policy, uint64_t seed, uint32_t epoch,
                              uint64_t index, uint32_t view, int32_t width, int32_t height, halmix_plan* plan);
+
+/// The plan of the sample's clean view: the policy's crop for the key, if it has one, and no ops. As halmix_sample
+/// otherwise.
+HALMIX_API int halmix_sample_clean(halmix_workspace* workspace, const halmix_policy* policy, uint64_t seed,
+                                   uint32_t epoch, uint64_t index, int32_t width, int32_t height, halmix_plan* plan);
 
 /// Reads a plan from JSON that ends in a zero byte, of the form that plan.h documents. Fails with HALMIX_BAD_PLAN,
 /// whatever the bytes; the plan is then as it was.
