@@ -161,7 +161,7 @@ def augmix_batch(
     crop: RandomResizedCrop | int | tuple[int, int] | None = None,
 ) -> NDArray[Any] | list[NDArray[Any]] | Any: ...
 def decode_augment(
-    images: Sequence[Any],
+    images: Any,
     *,
     seed: int,
     epoch: int = 0,

@@ -30,7 +30,8 @@ def decode_augment(
     """`augmix_batch` for JPEG and PNG files: each is decoded once for all its views, and only what the crop needs.
 
     Args:
-        images: a list of files' bytes (bytes, bytearray, memoryview, arrays and tensors of uint8) and of paths.
+        images: a list of files' bytes (bytes, bytearray, memoryview, arrays and tensors of uint8) and of paths; or a column
+            of them, an array of NumPy's, pandas' or Arrow's.
         seed, epoch, indices, views, dtype, layout, mean, std, threads: as in `augmix_batch`.
         out: an array to write to, or a list of them; None makes new ones, of RGB. With one channel it gets gray levels.
         engine: an `Engine` of a CPU; None is the one that ``HALMIX_TARGET`` names, or the processor's best.
@@ -58,8 +59,10 @@ def decode_augment(
     numbers = view_numbers(views)
     made_floats = normalization(mean, std)
     threads = in_range("threads", threads, 0, 1024)
-    if isinstance(images, (str, bytes, os.PathLike)):
+    if is_encoded(images) or not hasattr(images, "__len__"):
         raise TypeError(f"images: {type(images).__name__}; allowed are lists of bytes and of paths")
+    if hasattr(images, "to_pylist"):
+        images = images.to_pylist()  # of Arrow's, whose strings would be read as bytes
     pictures = Pictures(images, "images", range(len(images)), how)
     indices = indices_of(indices, len(pictures))
 
@@ -90,7 +93,9 @@ def choices(**given):
 
 
 def is_encoded(image):
-    """Whether a sample's image is a file's bytes or a path."""
+    """Whether a sample's image is a file's bytes, be they an array's, or a path."""
+    if isinstance(image, np.ndarray) or is_tensor(image):
+        return image.ndim == 1 and str(image.dtype).endswith("uint8")
     return isinstance(image, (str, os.PathLike, bytes, bytearray, memoryview))
 
 

@@ -46,7 +46,8 @@ class AugMixDataset(torch.utils.data.Dataset):
     Args:
         dataset: has ``dataset[index]`` and ``len(dataset)``. A sample is an image, or a tuple whose first member is the
             image; what an image may be says `halmix.augmix_batch`. Its transforms crop and flip, and make no tensors.
-            An image may also be a JPEG or PNG file: its bytes, or its path; all images of a batch then are.
+            An image may also be a JPEG or PNG file: its bytes, also as an array or a tensor of them, or its path; all
+            images of a batch then are.
         views: of each image: ``"aug"`` an augmented one, the k-th of them with view k; ``"clean"`` the image itself.
         seed: 0 to 2^64 - 1.
         dtype, mean, std: of results, as in `halmix.augmix_batch`; they lie as (C, H, W).
@@ -219,7 +220,8 @@ class DataLoader(torch.utils.data.DataLoader):
     The same (seed, epoch, index) gives the same pixels for any workers, batch size and number of ranks. `set_epoch`
     is called before each pass; without it all passes have one epoch's augmentations. A loop may be left and begun
     again. What a worker raises is raised here, and the loop may go on with the next batch. If a worker is killed,
-    torch raises, a RuntimeError as a rule, and the next loop has new workers. Not for several threads at once.
+    torch raises, a RuntimeError as a rule and wherever the loop is, and the next loop has new workers: from the
+    beginning, or from the last `state_dict` if `load_state_dict` takes it. Not for several threads at once.
     """
 
     def __init__(self, dataset, batch_size=1, *args, copy=False, **kwargs):

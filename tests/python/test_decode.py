@@ -1,5 +1,6 @@
 """From files to batches: the bytes of Pillow's decoder and augmix_batch; what happens to broken ones."""
 
+import importlib
 import io
 import pathlib
 import subprocess
@@ -115,6 +116,28 @@ def test_what_files_may_be(files, tmp_path):
     torch = sys.modules.get("torch")
     if torch is not None:
         assert np.array_equal(halmix.decode_augment([torch.from_numpy(array.copy())], seed=3, crop=32), want)
+
+
+def columns(values):
+    yield np.array(values, object)
+    for module, kinds in ("pandas", ("Series",)), ("pyarrow", ("array", "chunked_array")):
+        try:
+            module = importlib.import_module(module)
+        except ImportError:
+            continue
+        yield from (getattr(module, kind)([values] if kind == "chunked_array" else values) for kind in kinds)
+
+
+def test_columns_of_tables(files, tmp_path):
+    """As Ray, Arrow and pandas have them, of files, of paths and of indices."""
+    indices = [100 + i for i in range(len(files))]
+    want = halmix.decode_augment(files, seed=3, indices=indices, crop=32)
+    paths = [str(tmp_path / f"{i}") for i in indices]
+    for path, file in zip(paths, files):
+        pathlib.Path(path).write_bytes(file)
+    for images in files, paths:
+        for column, keys in zip(columns(images), columns(indices)):
+            assert np.array_equal(halmix.decode_augment(column, seed=3, indices=keys, crop=32), want)
 
 
 def test_gray_results(files):
@@ -254,6 +277,8 @@ def test_parts_and_flips_never_become_something_else(files, rng):
     ({"on_error": None}, ValueError, "on_error: None; allowed are raise, repeat, skip"),
     ({"images": b"x"}, TypeError, "images: bytes; allowed are lists of bytes and of paths"),
     ({"images": "x.jpg"}, TypeError, "images: str; allowed are lists"),
+    ({"images": np.zeros(4, np.uint8)}, TypeError, "images: ndarray; allowed are lists"),
+    ({"images": iter([b"x"])}, TypeError, "images: list_iterator; allowed are lists"),
     ({"images": [1]}, TypeError, r"images\[0\]: int; allowed are the bytes of JPEG and PNG files, and paths"),
     ({"images": [np.zeros((4, 4), np.uint8)[:, ::2]]}, ValueError, r"images\[0\]: memory with gaps"),
     ({"indices": [1, 2]}, ValueError, "indices: 2 for 1 images"),

@@ -1,4 +1,4 @@
-"""Many processes give the bytes of one: Ray's on two nodes, torch's ranks with their workers; also if some are killed."""
+"""Many processes give the bytes of one: Ray's on two nodes, torch's ranks and their workers; also if some are killed."""
 
 import hashlib
 import json
@@ -25,8 +25,8 @@ else:
     import halmix.torch
 
 COUNT = 24
-SEED = 3
-CROP = 32
+SEED, CROP = 3, 32
+EPOCHS = 2
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,9 @@ def only_once(path, text=""):
     except FileExistsError:
         return False
     return True
+
+
+# Ray.
 
 
 @pytest.fixture
@@ -100,6 +103,9 @@ def test_ray_on_two_nodes(cluster, folder, tmp_path):
     assert indices and all(row["process"] != process for row in rows if row["index"] in indices)
 
 
+# Ranks of torch.
+
+
 class Paths:
     """Paths of files and their numbers; `fatal` kills, once, the worker that comes to it."""
 
@@ -113,9 +119,6 @@ class Paths:
         if index == self.fatal and torch.utils.data.get_worker_info() and only_once(self.mark):
             os.kill(os.getpid(), signal.SIGKILL)
         return self.folder / f"{index:06d}.jpg", index
-
-
-EPOCHS = 2
 
 
 def digest(pixels):

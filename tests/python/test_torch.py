@@ -145,6 +145,15 @@ class Files(torch.utils.data.Dataset):
         return path, int(index)
 
 
+class Bytes(Files):
+    """As torchvision.io.read_file has them, and numpy.fromfile."""
+
+    def __getitem__(self, index):
+        file, label = super().__getitem__(index)
+        file = np.frombuffer(file, np.uint8)
+        return torch.from_numpy(file.copy()) if label % 2 else file, label
+
+
 class Opened(Files):
     def __getitem__(self, index):
         file, label = super().__getitem__(index)
@@ -623,7 +632,7 @@ needs_decoder = pytest.mark.skipif(
 @pytest.mark.parametrize("views", [("aug",), JSD])
 def test_files_are_as_decoded_images(tmp_path, workers, views):
     want = [(pixels.clone(), labels) for pixels, labels in loader(make(Opened(), views=views, crop=32))]
-    for photos in Files(), Files(tmp_path):
+    for photos in Files(), Files(tmp_path), Bytes():
         got = 0
         for (pixels, labels), (want_pixels, want_labels) in zip(
             loader(make(photos, views=views, crop=32), num_workers=workers), want, strict=True
