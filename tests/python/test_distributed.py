@@ -127,6 +127,7 @@ def digest(pixels):
 
 def run_rank(rank, workers, fatal, folder, meeting, seen):
     """All epochs in one of the ranks, which have these numbers of workers. The first writes what all have seen."""
+    torch.multiprocessing.set_start_method("fork", force=True)  # of workers: those that are spawned import torch
     torch.distributed.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=len(workers))
     dataset = halmix.torch.AugMixDataset(Paths(folder, fatal, seen.with_name("killed")), seed=SEED, crop=CROP)
     sampler = torch.utils.data.DistributedSampler(dataset)
