@@ -83,6 +83,88 @@ def test_example_loader(installed, tmp_path):
     assert failed.returncode == 1 and failed.stderr.endswith("no JPEG or PNG files for this rank\n")
 
 
+@pytest.mark.skipif(bool(SANITIZE) or not os.environ.get("HALMIX_PYTHON"), reason="no Python module in this build")
+def test_example_dali(installed, tmp_path, monkeypatch):
+    """In DALI's pipelines and its dynamic mode: the library's bytes, and messages that name what is wrong."""
+    plugin_manager = pytest.importorskip("nvidia.dali.plugin_manager")
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)  # the Python that CMake asks for DALI
+    monkeypatch.syspath_prepend(os.environ["HALMIX_PYTHON"])
+    import halmix
+    from nvidia.dali import fn, pipeline_def, types
+
+    folder = ROOT / "examples" / "dali"
+    sources = {"augmix.cpp": (folder / "augmix.cpp").read_text()}
+    flags = ["-Wall", "-Wextra", "-Werror"]
+    build = build_with_cmake((folder / "CMakeLists.txt").read_text(), sources, installed, tmp_path, flags)
+
+    # The program of the documentation, in a process of its own.
+    (program,) = blocks("docs/loaders.md", "python")
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (build / "dali").symlink_to(build)
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+
+    plugin_manager.load_library(str(build / "libhalmix_dali.so"))
+    from nvidia.dali.experimental import dynamic
+
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*rng.integers(1, 90, 2), (1, 3)[i % 2]), np.uint8) for i in range(13)]
+    indices = range(100, 113)
+
+    def in_pipeline(keys, images=images, threads=3, **arguments):
+        @pipeline_def(batch_size=len(images), num_threads=threads, device_id=None, seed=5, enable_checkpointing=True)
+        def pipeline():
+            sources = (fn.external_source(itertools.repeat(of), batch=True) for of in (images, keys))
+            return fn.halmix.augmix(*sources, **arguments)
+
+        (results,) = pipeline().run()
+        return [np.array(results.at(i)) for i in range(len(images))]
+
+    def in_dynamic_mode(keys, **arguments):
+        batch = dynamic.batch([dynamic.tensor(image, layout="HWC") for image in images])
+        results = dynamic.halmix.augmix(batch, dynamic.batch(keys), **arguments)
+        return [np.array(one) for one in results.tensors]
+
+    ops = {"severity": 2.3, "width": 2, "depth": 4, "alpha": 0.3, "augmentation_set": "safe,rotate:2.5", "fill": [9, 8, 7]}
+    crop = {"scale": [0.1, 0.9], "ratio": [0.7, 1.2], "interpolation": "bicubic", "flip": 0.3, "order": "horizontal_first"}
+    floats = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    boxes = halmix.RandomResizedCrop((20, 31), **crop)
+    indices_alone = [np.int32(index) for index in indices]
+    with_view = [np.array([3, index, 1]) for index in indices]
+    clean = [np.array([3, index, -1]) for index in indices]
+    for keys, names, arguments, same in [
+        (indices_alone, {}, {}, {}),
+        ([np.array([3, index]) for index in indices], {"epoch": 3}, {**ops, "output_layout": "CHW"}, {**ops, "layout": "CHW"}),
+        (with_view, {"epoch": 3, "views": ("aug", "aug")}, {"crop": [20, 31], **crop}, {"crop": boxes}),
+        (with_view, {"epoch": 3, "views": ("aug", "aug")}, {"dtype": types.FLOAT, **floats}, {"dtype": "float32", **floats}),
+        (clean, {"epoch": 3, "views": ("clean",)}, {"dtype": types.FLOAT16, "crop": 24}, {"dtype": "float16", "crop": 24}),
+    ]:
+        expected = halmix.augmix_batch(images, seed=2**40, indices=indices, **names, **same)
+        expected = list(expected)[len(names.get("views", "1")) - 1 :: len(names.get("views", "1"))]
+        for results in (
+            in_pipeline(keys, seed=2**40, **arguments),
+            in_pipeline(keys, threads=1, seed=2**40, **arguments),
+            in_dynamic_mode(keys, seed=2**40, **arguments),
+        ):
+            for result, wanted in zip(results, expected, strict=True):
+                assert result.dtype == wanted.dtype
+                np.testing.assert_array_equal(result, wanted)
+
+    for kind, message, arguments in [
+        (RuntimeError, 'arguments: "seed"', {"seed": None}),
+        (ValueError, "sample 0: index -1; allowed are whole numbers 0..", {"keys": [np.int64(-1)] * 13}),
+        (ValueError, "sample 0 has 4 numbers in 1 dimensions; allowed", {"keys": [np.arange(4)] * 13}),
+        (ValueError, "keys: of type float; allowed are int64", {"keys": [np.float32(1)] * 13}),
+        (ValueError, "sample 0 has 2 channels; allowed", {"images": [np.zeros((4, 4, 2), np.uint8)] * 13}),
+        (ValueError, "images: of type float; allowed is uint8", {"images": [np.zeros((4, 4, 3), np.float32)] * 13}),
+        (ValueError, "dimensions 2 does not match any of the allowed", {"images": [np.zeros((4, 4), np.uint8)] * 13}),
+        (RuntimeError, "severity: 11; allowed are numbers 0..10", {"severity": 11}),
+        (ValueError, "scale: allowed beside crop", {"scale": [0.5, 1]}),
+        (ValueError, 'dtype float, output_layout "HWC"; allowed', {"dtype": types.FLOAT, "output_layout": "HWC"}),
+    ]:
+        with pytest.raises(kind, match=re.escape(message)):
+            in_pipeline(**{"keys": indices_alone, "seed": 1, **arguments})
+
+
 def test_program_of_a_loader(built):
     (program,) = blocks("docs/loaders.md", "cpp")
     printed = subprocess.check_output([built(program)], text=True)
