@@ -1,10 +1,12 @@
 """Times loaders from JPEG files to normalised batches, all taking turns; prints a table in Markdown.
 
 python3 bench/loaders.py [--images 1024] [--batch 64] [--workers 2] [--rounds 5] [--only TEXT]
-Needs halmix installed or in PYTHONPATH, torch and torchvision. With the package mosaicml, Composer's AugMix takes part.
+Needs halmix installed or in PYTHONPATH, torch and torchvision. With the package mosaicml, Composer's AugMix takes part, with
+nvidia-dali-cuda130 DALI on the CPU.
 
 Files are 500x375, cut from the photos in data/. Every loader decodes, crops to 224x224, flips and normalises: torchvision's
-by Pillow and its transforms, halmix.torch by itself unless its name says otherwise. Processor
+by Pillow and its transforms, halmix.torch by itself unless its name says otherwise, DALI by its decoder with a random crop, in
+as many threads as others have workers; its batches stay tensors of its own. Processor
 time is that of the main process and its workers, their start included, for each image; the consumer does nothing.
 A ratio is the median over the rounds of a loader's processor time beside the first loader's in the same round.
 """
@@ -87,6 +89,36 @@ def composer_augmix():
     )
 
 
+def dali_pipeline(paths, options):
+    """What makes DALI's usual pipeline for training, on the CPU, or None. It has no AugMix."""
+    try:
+        from nvidia.dali import fn, pipeline_def, types
+    except ImportError:
+        return None
+
+    @pipeline_def(batch_size=options.batch, num_threads=options.workers, device_id=None, prefetch_queue_depth=2, seed=1)
+    def pipeline():
+        files, labels = fn.readers.file(files=[str(path) for path in paths], labels=list(range(len(paths))))
+        images = fn.decoders.image_random_crop(files, random_area=(0.08, 1), random_aspect_ratio=(3 / 4, 4 / 3))
+        images = fn.resize(images, size=(224, 224))
+        pixels = fn.crop_mirror_normalize(
+            images, mirror=fn.random.coin_flip(), mean=[255 * mean for mean in MEAN], std=[255 * std for std in STD],
+            dtype=types.FLOAT, output_layout="CHW",
+        )  # fmt: skip
+        return pixels, labels
+
+    def make():
+        loader, count = pipeline(), -(-options.images // options.batch)
+        loader.schedule_run()  # the first two batches; what `run` makes ahead at the end would be for nobody
+        for i in range(count):
+            yield loader.share_outputs()
+            loader.release_outputs()
+            if i + 2 < count:
+                loader.schedule_run()
+
+    return make
+
+
 def make_files(folder, count=64):
     """JPEG files of quality 90, each cut elsewhere from a photo."""
     photos = [Image.open(path).convert("RGB") for path in sorted((ROOT / "data").glob("*.jpg"))]
@@ -120,6 +152,7 @@ def loaders(paths, options):
         "torchvision, Composer's AugMix": composer and usual(*CROP, composer, *TENSOR),
         "torchvision, halmix.AugMix()": usual(*CROP, halmix.AugMix(), *TENSOR),
         "torchvision, halmix.AugMix(crop=224)": usual(halmix.AugMix(crop=224), *TENSOR),
+        "DALI, no AugMix": dali_pipeline(paths, options),
         "halmix.torch, Pillow decodes, torchvision crops, float32": ring("float32", by_pillow=CROP, crop=None),
         "halmix.torch, Pillow decodes, float32": ring("float32", by_pillow=()),
         "halmix.torch, no AugMix, float32": ring("float32", ("clean",)),

@@ -107,7 +107,8 @@ def test_example_dali(installed, tmp_path, monkeypatch):
     from nvidia.dali.experimental import dynamic
 
     rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (*rng.integers(1, 90, 2), (1, 3)[i % 2]), np.uint8) for i in range(13)]
+    sizes = [(15, 15, 3), *((*rng.integers(1, 90, 2), (1, 3)[i % 2]) for i in range(12))]
+    images = [rng.integers(0, 256, size, np.uint8) for size in sizes]
     indices = range(100, 113)
 
     def in_pipeline(keys, images=images, threads=3, **arguments):
@@ -128,6 +129,9 @@ def test_example_dali(installed, tmp_path, monkeypatch):
     crop = {"scale": [0.1, 0.9], "ratio": [0.7, 1.2], "interpolation": "bicubic", "flip": 0.3, "order": "horizontal_first"}
     floats = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     boxes = halmix.RandomResizedCrop((20, 31), **crop)
+    # Numbers for which float32 is not enough: a box of 4.5 pixels, rounded to 4; what the weights of one image add up to.
+    exact = {"alpha": 0.3, "severity": 0, "augmentation_set": "translate_x"}
+    half = {"scale": [0.09, 0.09], "ratio": [1, 1]}
     indices_alone = [np.int32(index) for index in indices]
     with_view = [np.array([3, index, 1]) for index in indices]
     clean = [np.array([3, index, -1]) for index in indices]
@@ -136,10 +140,12 @@ def test_example_dali(installed, tmp_path, monkeypatch):
         ([np.array([3, index]) for index in indices], {"epoch": 3}, {**ops, "output_layout": "CHW"}, {**ops, "layout": "CHW"}),
         (with_view, {"epoch": 3, "views": ("aug", "aug")}, {"crop": [20, 31], **crop}, {"crop": boxes}),
         (with_view, {"epoch": 3, "views": ("aug", "aug")}, {"dtype": types.FLOAT, **floats}, {"dtype": "float32", **floats}),
+        (indices_alone, {}, {"crop": 20, **half, **exact}, {"crop": halmix.RandomResizedCrop(20, **half), **exact}),
         (clean, {"epoch": 3, "views": ("clean",)}, {"dtype": types.FLOAT16, "crop": 24}, {"dtype": "float16", "crop": 24}),
     ]:
         expected = halmix.augmix_batch(images, seed=2**40, indices=indices, **names, **same)
-        expected = list(expected)[len(names.get("views", "1")) - 1 :: len(names.get("views", "1"))]
+        views = len(names.get("views", ("aug",)))
+        expected = list(expected)[views - 1 :: views]  # the last of each sample
         for results in (
             in_pipeline(keys, seed=2**40, **arguments),
             in_pipeline(keys, threads=1, seed=2**40, **arguments),
