@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "dali/pipeline/operator/checkpointing/stateless_operator.h"
@@ -218,8 +219,8 @@ void run_in_pool(void* pool, std::size_t count, halmix::Runner::Task task, void*
         }
     };
     const auto wanted = std::min<std::size_t>(count, threads.NumThreads());
-    for (std::size_t i = 0; i < wanted; i++)
-        threads.AddWork(std::ref(work));  // which std::function holds without memory
+    // A reference is what std::function holds without taking memory.
+    for (std::size_t i = 0; i < wanted; i++) threads.AddWork(std::ref(work));
     threads.RunAll();
 }
 
@@ -284,7 +285,11 @@ class Augmix : public dali::StatelessOperator<Backend> {
         for (int i = 0; i < images.num_samples(); i++) {
             const Draw draw = draw_of(keys, i, seed_);
             const Size size = size_of(images, i);
-            (draw.clean ? halmix::sample_clean : draw_plan)(policy_, draw.key, size.width, size.height, plans_[i]);
+            if (draw.clean) {
+                halmix::sample_clean(policy_, draw.key, size.width, size.height, plans_[i]);
+            } else {
+                halmix::sample(policy_, draw.key, size.width, size.height, plans_[i]);
+            }
         }
         if constexpr (on_gpu) {
             options_.queue.stream = ws.stream();
@@ -302,9 +307,6 @@ class Augmix : public dali::StatelessOperator<Backend> {
         int width, height, channels;
         friend bool operator==(const Size&, const Size&) = default;
     };
-
-    static constexpr void (*draw_plan)(const halmix::Policy&, const halmix::Key&, int, int,
-                                       halmix::Plan&) = halmix::sample;
 
     static std::string device_of(const dali::OpSpec& spec) {
         return std::to_string(spec.GetArgument<int>("device_id"));
