@@ -170,7 +170,7 @@ function(halmix_add_pipelines library)
                 endif()
                 set(function halmix_${name}_c${channels}__${suffix})
                 halmix_generate(${function} -g chain -f ${function} ${halide_target_${suffix}}
-                                sequence=${sequence} channels=${channels} lookup=halmix_lookup__${suffix})
+                                sequence=${sequence} channels=${channels} processor=${suffix})
                 string(APPEND declarations "int ${function}(HALMIX_CHAIN_ARGUMENTS);\n")
                 list(APPEND functions ${function})
             endforeach()

@@ -12,7 +12,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
  public:
     GeneratorParam<std::string> sequence{"sequence", "affine+equalize"};  ///< kinds, joined by '+'
     GeneratorParam<int> channels{"channels", 3};
-    GeneratorParam<std::string> lookup{"lookup", ""};  ///< name of the extern stage for lookups, see OpInput
+    GeneratorParam<std::string> processor{"processor", ""};  ///< whose extern stages there are, see OpInput
     ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 3>> src{"src"};        ///< (channel, x, y), interleaved, any row stride
@@ -30,7 +30,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
         input.width = src.dim(1).extent();
         input.height = src.dim(2).extent();
         input.channels = channels;
-        input.lookup = lookup;
+        input.processor = processor;
         input.fill = {Func("fill_color"), {}};
         input.fill(c) = cast<uint8_t>(fill >> cast<uint32_t>(8 * c));
         stages = compose(sequence, input, [&](const OpInput& in, int stage) {

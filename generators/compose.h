@@ -35,12 +35,6 @@ std::vector<ChainStage> compose(const std::string& sequence, OpInput input, cons
             if (support.role == Role::source || support.role == Role::reduction)
                 check_names(support.func, support.updates);
         }
-        if (op.role == Role::affine) {
-            Var c("c"), x("x"), y("y");
-            PerImage by_pixels = input.func("stored");
-            by_pixels(c, x, y) = PerImage(op.image, input.item)(c, x, y);
-            stored = by_pixels;
-        }
         stages.push_back({op, stored});
         input.image = {stored, input.item};
         input.whole_image = stored;

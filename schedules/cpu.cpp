@@ -30,7 +30,7 @@ struct Scheduler : CpuScheduler {
     void place(const ChainStage& stage, const ChainStage& next) {
         Func image = stage.stored;
         Role role = stage.op.role;
-        bool by_rows = role != Role::lookup && role != Role::shear_y;
+        bool by_rows = role != Role::lookup && role != Role::affine && role != Role::shear_y;
         std::optional<LoopLevel> row = reading(next);
         // All of it, or all of a row, which Halide cannot tell from how the next stage reads it.
         image.bound(image.args()[0], 0, channels).bound(image.args()[1], 0, width);
@@ -154,10 +154,7 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
             case Role::shear_y:
                 schedule_shear(schedule, stage);
                 break;
-            case Role::affine:
-                schedule_affine(schedule, stage);
-                break;
-            default:  // an extern stage
+            default:  // an extern stage's
                 break;
         }
     }

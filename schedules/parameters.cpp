@@ -4,14 +4,6 @@ namespace halmix {
 
 bool power_of_two(int value, const LimitContext&) { return (value & (value - 1)) == 0; }
 
-bool divides_affine_tile(int unroll, const LimitContext& context) {
-    return context.schedule["affine_tile"] % unroll == 0;
-}
-
-bool lanes_divide_affine_tile(int half_vectors, const LimitContext& context) {
-    return divides_affine_tile(half_vectors * context.floats / 2, context);
-}
-
 bool whole_reductions(int group, const LimitContext& context) {
     return group % (context.schedule["reduction_lanes"] * context.bytes / 2) == 0;
 }

@@ -43,8 +43,6 @@ bool divides(int value, const LimitContext&) {
 }
 
 bool power_of_two(int value, const LimitContext& context);
-bool divides_affine_tile(int unroll, const LimitContext& context);
-bool lanes_divide_affine_tile(int half_vectors, const LimitContext& context);
 bool whole_reductions(int group, const LimitContext& context);
 bool whole_channel_reductions(int group, const LimitContext& context);
 bool whole_shear_repairs(int group, const LimitContext& context);
@@ -52,9 +50,6 @@ bool tile_fits_block(int width, const LimitContext& context);
 
 /// The most that the target allows for sure.
 int threads_of_block(const Halide::Target& target);
-
-/// Above this, coordinates of pixels in a tile leave 32 bits: generators/ops/affine.h has the proof.
-inline constexpr int largest_affine_tile = 127;
 
 struct ScheduleParameter {
     std::string_view name;
@@ -130,28 +125,6 @@ inline constexpr ScheduleParameter schedule_table[] = {
      "rows by which columns of a group may differ, unless all are computed in double",
      {{{at_most<16>,
         "at most 16: besides the image, 4 + 2 * shear_y_spread rows of fill must be indexed in 31 bits"}}}},
-    {"affine_tile",
-     "affine",
-     32,
-     "pixels of a tile",
-     {{{at_most<largest_affine_tile>,
-        "at most 127: coordinates have 24 binary places in 32 bits, see generators/ops/affine.h"},
-       {power_of_two, "a power of two, as the lanes of a vector that is a tile are"}}}},
-    {"affine_coordinate_lanes",
-     "affine",
-     2,
-     "half vectors of float32 that are coordinates computed together",
-     {{a_vector, few_vectors, {lanes_divide_affine_tile, "such that its lanes divide affine_tile"}}}},
-    {"affine_pixel_lanes",
-     "affine",
-     2,
-     "half vectors of float32 that are pixels interpolated together",
-     {{a_vector, few_vectors, {lanes_divide_affine_tile, "such that its lanes divide affine_tile"}}}},
-    {"affine_gather_unroll",
-     "affine",
-     4,
-     "pixels whose neighbours are loaded in a row",
-     {{{divides_affine_tile, "a divisor of affine_tile: loads go no further than a tile"}}}},
     {"mix_vectors",
      "mix",
      4,

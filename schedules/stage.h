@@ -35,12 +35,7 @@ enum class Role {
     shear_y_row,      ///< (byte, y): the result by rows, padded, from a few rows of the source
     shear_fractions,  ///< (line): what all differences of levels say of the line
 
-    affine,             ///< pixels from anywhere, by tiles of pixels (i) that lie side by side
-    affine_coordinate,  ///< (i, tile, y): where a pixel comes from, the same for its channels
-    affine_gather,      ///< (i, tile, y): what a pixel takes from the source
-    affine_pixels,      ///< (i, tile, y): what comes of it
-    affine_doubt,       ///< (tile, y): whether some of its pixels must be computed once more
-    affine_tile,        ///< (channel, i, tile, y): the result, of which some pixels are computed once more
+    affine,  ///< pixels from anywhere; on CPUs an extern stage's
 };
 
 /// What an update of a Func is for, by which schedules know it.
@@ -103,13 +98,18 @@ struct OpInput {
     Halide::ExternFuncArgument whole_image;  ///< the same, for extern stages
     Halide::Expr width, height;
     int channels;
-    PerImage param;      ///< f64 (i): the parameters of this stage
-    PerImage table;      ///< u8 (level): the table of this stage
-    PerImage fill;       ///< u8 (channel)
-    std::string prefix;  ///< for names: Halide merges Funcs of one name silently
-    std::string lookup;  ///< the extern stage that looks up tables on this target; empty if Halide is to
+    PerImage param;         ///< f64 (i): the parameters of this stage
+    PerImage table;         ///< u8 (level): the table of this stage
+    PerImage fill;          ///< u8 (channel)
+    std::string prefix;     ///< for names: Halide merges Funcs of one name silently
+    std::string processor;  ///< whose extern stages there are: runtime/src/cpu; empty if Halide is to do without
     std::vector<Halide::Expr> item = {};  ///< the coordinate of an image in a batch, if there is one
     bool portable = false;  ///< each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick
+
+    /// The extern stage of that name for this processor.
+    [[nodiscard]] std::string extern_stage(const std::string& name) const {
+        return "halmix_" + name + "__" + processor;
+    }
 
     /// A Func of this stage.
     [[nodiscard]] PerImage func(const std::string& name) const { return {Halide::Func(prefix + name), item}; }

@@ -27,6 +27,7 @@ add_test(NAME c_interface_without_a_driver COMMAND test_c_interface "[.no-driver
 set_tests_properties(c_interface_without_a_driver PROPERTIES ENVIRONMENT "OCL_ICD_VENDORS=${CMAKE_CURRENT_BINARY_DIR}/none")
 halmix_add_test(decoder halmix_io JPEG::JPEG PNG::PNG)
 halmix_add_test(engine halmix_core Threads::Threads)
+halmix_add_test(extern_stages halmix_core)
 halmix_add_test(fork halmix_core Threads::Threads)
 halmix_add_test(io halmix_io)
 halmix_add_test(layouts halmix_core)

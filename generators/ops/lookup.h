@@ -11,8 +11,8 @@ inline OpOutput look_up(const OpInput& in, const PerImage& table, std::vector<Su
     using namespace Halide;
     Var c("c"), x("x"), y("y");
     PerImage out = in.func("out");
-    if (!in.lookup.empty()) {
-        Func(out).define_extern(in.lookup, {in.whole_image, Func(table)}, UInt(8), {c, x, y});
+    if (!in.processor.empty()) {
+        Func(out).define_extern(in.extern_stage("lookup"), {in.whole_image, Func(table)}, UInt(8), {c, x, y});
     } else if (table.dimensions() == 2) {
         out(c, x, y) = table(cast<int>(in.image(c, x, y)), c);
     } else {

@@ -3,14 +3,18 @@
 
 #include <HalideRuntime.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <utility>
 
 #include "cpu/lookup.h"
 #include "cpu/repack.h"
 #include "cpu/resample.h"
+#include "cpu/warp.h"
 
 namespace halmix {
 
@@ -121,11 +125,75 @@ int resample_rows(halide_buffer_t* image, halide_buffer_t* first, halide_buffer_
     return 0;
 }
 
+/// Everything that a call of a warp is made of, in the order that generators/ops/affine.h passes it in.
+#define HALMIX_WARP_ARGUMENTS                                                                         \
+    halide_buffer_t *source, halide_buffer_t *begins, halide_buffer_t *ends, halide_buffer_t *matrix, \
+        int source_bytes, int pitch, std::uint32_t fill, bool uncertain, halide_buffer_t *out
+#define HALMIX_WARP_VALUES source, begins, ends, matrix, source_bytes, pitch, fill, uncertain, out
+
+/// A rotation. All of it is made at once.
+int warp_image(HALMIX_WARP_ARGUMENTS, warp::Function gray, warp::Function rgb) {
+    const int channels = out->dim[0].extent, width = out->dim[1].extent, height = out->dim[2].extent;
+    if (source->is_bounds_query() || begins->is_bounds_query() || ends->is_bounds_query() ||
+        matrix->is_bounds_query()) {
+        if (source->is_bounds_query()) ask_for_all(source, {source_bytes});
+        if (begins->is_bounds_query()) ask_for_all(begins, {height});
+        if (ends->is_bounds_query()) ask_for_all(ends, {height});
+        if (matrix->is_bounds_query()) ask_for_all(matrix, {6});
+        return 0;
+    }
+    const int corner[3] = {0, 0, 0};
+    const warp::Warp warp{.source = source->host + pitch + channels,
+                          .pitch = pitch,
+                          .to = out->address_of(corner),
+                          .to_stride = out->dim[2].stride,
+                          .matrix = reinterpret_cast<const double*>(matrix->host),
+                          .begin = reinterpret_cast<const std::int32_t*>(begins->host),
+                          .end = reinterpret_cast<const std::int32_t*>(ends->host),
+                          .width = width,
+                          .height = height};
+    if (uncertain) {
+        (channels == 1 ? warp::exact : warp::exact_rgb)(warp);
+    } else {
+        (channels == 1 ? gray : rgb)(warp);
+    }
+    const std::array<std::uint8_t, 3> levels = {static_cast<std::uint8_t>(fill), static_cast<std::uint8_t>(fill >> 8),
+                                                static_cast<std::uint8_t>(fill >> 16)};
+    const bool one_level = channels == 1 || (levels[0] == levels[1] && levels[0] == levels[2]);
+    for (int y = 0; y < height; y++) {
+        const auto fill_pixels = [&](int from, int to) {
+            std::uint8_t* const first = warp.to + y * warp.to_stride + std::ptrdiff_t{from} * channels;
+            const std::ptrdiff_t bytes = std::ptrdiff_t{to - from} * channels;
+            if (one_level) {
+                std::memset(first, levels[0], bytes);
+            } else {
+                for (std::ptrdiff_t i = 0; i < bytes; i++) first[i] = levels[i % 3];
+            }
+        };
+        const int begin = std::min(warp.begin[y], width), end = std::max(begin, warp.end[y]);
+        fill_pixels(0, begin);
+        fill_pixels(end, width);
+    }
+    return 0;
+}
+
 }  // namespace
 
 }  // namespace halmix
 
 extern "C" {
+
+int halmix_warp__cpu_avx512(HALMIX_WARP_ARGUMENTS) {
+    return halmix::warp_image(HALMIX_WARP_VALUES, halmix::warp::avx2, halmix::warp::avx512_rgb);
+}
+
+int halmix_warp__cpu_avx2(HALMIX_WARP_ARGUMENTS) {
+    return halmix::warp_image(HALMIX_WARP_VALUES, halmix::warp::avx2, halmix::warp::avx2_rgb);
+}
+
+int halmix_warp__cpu_sse41(HALMIX_WARP_ARGUMENTS) {
+    return halmix::warp_image(HALMIX_WARP_VALUES, halmix::warp::sse41, halmix::warp::sse41_rgb);
+}
 
 int halmix_lookup__cpu_avx512(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {
     return halmix::look_up_image(image, table, out, halmix::lookup::avx512, halmix::lookup::avx512_rgb);

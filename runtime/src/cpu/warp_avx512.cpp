@@ -1,0 +1,295 @@
+// What GCC 12 says of its own header: a vector that is undefined on purpose.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+
+#include "cpu/warp.h"
+#include "cpu/warp_place.h"
+
+namespace halmix::warp {
+
+namespace {
+
+constexpr int lanes = 16;  ///< pixels of a tile
+constexpr int group = 8;   ///< tiles side by side whose coordinates are counted from one place
+
+/// A vector of 64 bytes, each a function of its place.
+struct alignas(64) Bytes {
+    std::uint8_t at[64];
+
+    template <typename Value>
+    explicit constexpr Bytes(Value value) : at{} {
+        for (int i = 0; i < 64; i++) at[i] = static_cast<std::uint8_t>(value(i));
+    }
+    [[gnu::always_inline]] operator __m512i() const { return _mm512_load_si512(at); }
+};
+
+constexpr Precision<24> precision;
+
+std::ptrdiff_t smaller(std::ptrdiff_t a, std::ptrdiff_t b) { return a < b ? a : b; }
+std::ptrdiff_t larger(std::ptrdiff_t a, std::ptrdiff_t b) { return a > b ? a : b; }
+std::ptrdiff_t clamp(std::ptrdiff_t value, std::ptrdiff_t low, std::ptrdiff_t high) {
+    return smaller(larger(value, low), high);
+}
+
+/// Where the pixels of tiles come from, along one axis: how far from the first pixel of a group, in units.
+template <int columns>
+struct Distances {
+    alignas(64) std::int32_t of[group * lanes];
+    int least;  ///< the lane that comes from furthest left, or furthest up
+
+    Distances(double along_x, double along_y) {
+        least = (along_x < 0 ? columns - 1 : 0) + (along_y < 0 ? lanes - columns : 0);
+        const __m512d x = _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0), scale = _mm512_set1_pd(precision.unit);
+        for (int i = 0; i < group * lanes; i += 8) {
+            // Eight pixels side by side, or four below four.
+            const int tile = i / lanes, row = i % lanes / columns;
+            __m512d column = _mm512_add_pd(x, _mm512_set1_pd(tile * columns)), line = _mm512_set1_pd(row);
+            if (columns == 4) {
+                column = _mm512_mask_sub_pd(column, 0xf0, column, _mm512_set1_pd(4));
+                line = _mm512_mask_add_pd(line, 0xf0, line, _mm512_set1_pd(1));
+            }
+            const __m512d distance = _mm512_add_pd(_mm512_mul_pd(column, _mm512_set1_pd(along_x)),
+                                                   _mm512_mul_pd(line, _mm512_set1_pd(along_y)));
+            _mm256_store_si256(reinterpret_cast<__m256i*>(of + i), _mm512_cvtpd_epi32(_mm512_mul_pd(distance, scale)));
+        }
+    }
+    [[nodiscard]] __m512i operator[](int tile) const { return _mm512_load_si512(of + tile * lanes); }
+    [[nodiscard]] std::int32_t least_of(int tile) const { return of[tile * lanes + least]; }
+};
+
+/// What the pixels of a tile are made of.
+struct Tile {
+    __m512i digits[3];    ///< of their four weights, in the order of the taps
+    __m512i taps;         ///< places of the red ones in the window
+    __m512i column, row;  ///< where they come from: fractions
+    const std::uint8_t* window;
+};
+
+// Lane i has the tile's pixel (i % columns, i / columns), and of it the taps above left, above right, below left, below
+// right, one byte each.
+
+/// Tiles of columns x 16 / columns pixels, whose taps lie in a window of 32 bytes by `window_rows`.
+template <int columns, int window_rows>
+void rgb(const Warp& warp) {
+    constexpr int rows = lanes / columns, row_bytes = 3 * columns, lane_bytes = 64 / rows;
+    constexpr int channels = 3;
+
+    const double* m = warp.matrix;
+    const Distances<columns> across(m[0], m[1]), down(m[3], m[4]);
+    const Rounding rounding(precision, m);
+    const auto doubtful = static_cast<__mmask16>(rounding.doubtful);
+    const __m512i added = _mm512_set1_epi32(rounding.added);
+
+    static constexpr Bytes low_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + i % 4 / 2; });
+    static constexpr Bytes top_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + 2; });
+    static constexpr Bytes whole_places([](int i) {
+        return i % 4 == 0 ? i / 4 * 4 + 3 : i % 4 == 1 ? 67 + i / 4 * 4 : 0;
+    });
+    static constexpr Bytes first_of_lane([](int i) { return i % 16 / 4 * 4; });
+    static constexpr Bytes tap_places([](int i) { return i % 2 * 3 + i % 4 / 2 * 32; });
+    // The highest bytes of three vectors, by pixels: as many as a row of the tile has into each part of the result.
+    static constexpr auto pixel_of = [](int i) {
+        const int in_row = i % lane_bytes;
+        return in_row < row_bytes ? i / lane_bytes * columns + in_row / 3 : 0;
+    };
+    static constexpr Bytes red_green([](int i) { return (i % lane_bytes % 3 == 1 ? 64 : 0) + pixel_of(i) * 4 + 3; });
+    static constexpr Bytes blue([](int i) { return pixel_of(i) * 4 + 3; });
+    constexpr auto blues = [] {
+        __mmask64 mask = 0;
+        for (int i = 0; i < 64; i++) mask |= __mmask64{i % lane_bytes % 3 == 2} << i;
+        return mask;
+    }();
+
+    const __m512i fractions = _mm512_set1_epi32(precision.fraction_mask), one = _mm512_set1_epi32(precision.unit);
+    const __m512 reciprocal = _mm512_set1_ps(1.0F / precision.unit);
+    const __m512i sign = _mm512_set1_epi8(-128), next = _mm512_set1_epi8(1);
+    const __m512i close = _mm512_set1_epi32(precision.close);
+
+    for (std::ptrdiff_t y = 0; y < warp.height; y += rows) {
+        // Pixels that lie inside: in some row, and in all of them.
+        std::ptrdiff_t begin[rows], end[rows], from = warp.width, to = 0, all_from = 0, all_to = warp.width;
+        for (int r = 0; r < rows; r++) {
+            const bool exists = y + r < warp.height && warp.begin[y + r] < warp.end[y + r];
+            begin[r] = exists ? warp.begin[y + r] : warp.width;
+            end[r] = exists ? warp.end[y + r] : 0;
+            from = smaller(from, begin[r]);
+            to = larger(to, end[r]);
+            all_from = larger(all_from, begin[r]);
+            all_to = smaller(all_to, end[r]);
+        }
+        std::uint8_t* const line = warp.to + y * warp.to_stride;
+        for (; from < to; from += group * columns) {
+            const Place left = place(m, from, y), top = place(m + 3, from, y);
+            const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
+            const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
+            const __m512i left_fractions = _mm512_set1_epi32(left_fraction);
+            const __m512i top_fractions = _mm512_set1_epi32(top_fraction);
+            const int count = static_cast<int>(smaller(group, (to - from + columns - 1) / columns));
+
+            // What comes of coordinates alone, for all tiles before any is loaded.
+            Tile tiles[group];
+            for (int n = 0; n < count; n++) {
+                Tile& tile = tiles[n];
+                // Pixels outside may have their window elsewhere; those inside need none beyond these.
+                const std::ptrdiff_t column = (left_fraction + across.least_of(n)) >> precision.places;
+                const std::ptrdiff_t row = (top_fraction + down.least_of(n)) >> precision.places;
+                const std::ptrdiff_t window_column = clamp(left.whole + column, -1, warp.width - 1);
+                const std::ptrdiff_t window_row = clamp(top.whole + row, -1, warp.height - 1);
+                tile.window = warp.source + window_row * warp.pitch + window_column * channels;
+
+                const __m512i x = _mm512_add_epi32(left_fractions, across[n]);
+                const __m512i y = _mm512_add_epi32(top_fractions, down[n]);
+                const __m512i dx = _mm512_and_si512(x, fractions), dy = _mm512_and_si512(y, fractions);
+                const __m512i below_right = _mm512_cvtps_epi32(
+                    _mm512_mul_ps(_mm512_cvtepi32_ps(dx), _mm512_mul_ps(_mm512_cvtepi32_ps(dy), reciprocal)));
+                const __m512i above_right = _mm512_sub_epi32(dx, below_right);
+                const __m512i below_left = _mm512_sub_epi32(dy, below_right);
+                const __m512i above_left = _mm512_sub_epi32(_mm512_sub_epi32(one, dx), below_left);
+                // Of two weights each: the lower digits, and the upper ones.
+                const __m512i above = _mm512_permutex2var_epi8(above_left, low_digits, above_right);
+                const __m512i below = _mm512_permutex2var_epi8(below_left, low_digits, below_right);
+                const __m512i tops = _mm512_permutex2var_epi8(above_left, top_digits, above_right);
+                constexpr __mmask32 upper = 0xaaaaaaaa;
+                tile.digits[0] = _mm512_mask_mov_epi16(above, upper, _mm512_slli_epi32(below, 16));
+                tile.digits[1] = _mm512_mask_mov_epi16(_mm512_srli_epi32(above, 16), upper, below);
+                tile.digits[2] =
+                    _mm512_mask_mov_epi16(tops, upper, _mm512_permutex2var_epi8(below_left, top_digits, below_right));
+                tile.column = dx;
+                tile.row = dy;
+
+                // 3 * column + 32 * row from the window's corner, all modulo 256.
+                const auto corner = static_cast<std::uint8_t>(window_column - left.whole) |
+                                    static_cast<std::uint8_t>(window_row - top.whole) << 8;
+                const __m512i whole =
+                    _mm512_sub_epi8(_mm512_maskz_permutex2var_epi8(0x3333333333333333, x, whole_places, y),
+                                    _mm512_maskz_set1_epi16(0x55555555, static_cast<short>(corner)));
+                const __m512i place =
+                    _mm512_dpbusd_epi32(_mm512_setzero_si512(), whole, _mm512_set1_epi32(3 | 32 << 8));
+                tile.taps = _mm512_add_epi8(_mm512_shuffle_epi8(place, first_of_lane), tap_places);
+            }
+
+            for (int n = 0; n < count; n++) {
+                const Tile& tile = tiles[n];
+                const std::ptrdiff_t x = from + n * columns;
+                // Products want signed bytes: levels less 128.
+                __m512i window[window_rows / 2];
+                for (int r = 0; r < window_rows / 2; r++) {
+                    const auto row = [&](int i) {
+                        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile.window + i * warp.pitch));
+                    };
+                    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(row(2 * r)), row(2 * r + 1), 1);
+                    window[r] = _mm512_xor_si512(both, sign);
+                }
+                __m512i places_of_taps = tile.taps, taps[3], level[3];
+                __mmask16 unsure[3];
+                for (int c = 0; c < 3; c++) {
+                    taps[c] = _mm512_permutex2var_epi8(window[0], places_of_taps, window[1]);
+                    if constexpr (window_rows == 8) {
+                        taps[c] = _mm512_mask_mov_epi8(taps[c], _mm512_movepi8_mask(places_of_taps),
+                                                       _mm512_permutex2var_epi8(window[2], places_of_taps, window[3]));
+                    }
+                    places_of_taps = _mm512_add_epi8(places_of_taps, next);
+                    __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), tile.digits[2], taps[c]);
+                    sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(sum, 8), tile.digits[1], taps[c]);
+                    sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(sum, 8), tile.digits[0], taps[c]);
+                    level[c] = _mm512_add_epi32(sum, added);
+                    unsure[c] = _mm512_testn_epi32_mask(level[c], close);
+                }
+                const auto store_pixels = [&] {
+                    const __m512i two = _mm512_permutex2var_epi8(level[0], red_green, level[1]);
+                    const __m512i pixels =
+                        _mm512_xor_si512(sign, _mm512_mask_permutexvar_epi8(two, blues, blue, level[2]));
+
+                    // What a store has beyond the tile is inside as well, and comes anew with the next one.
+                    std::uint8_t* const to = line + channels * x;
+                    if (__builtin_expect(x >= all_from && x + (lane_bytes + 2) / 3 <= all_to, 1)) {
+                        const auto store = [&](int r, __m128i part) {
+                            _mm_storeu_si128(reinterpret_cast<__m128i*>(to + r * warp.to_stride), part);
+                        };
+                        if constexpr (rows == 4) {
+                            store(0, _mm512_castsi512_si128(pixels));
+                            store(1, _mm512_extracti32x4_epi32(pixels, 1));
+                            store(2, _mm512_extracti32x4_epi32(pixels, 2));
+                            store(3, _mm512_extracti32x4_epi32(pixels, 3));
+                        } else {
+                            const auto store_two = [&](int r, __m256i part) {
+                                _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + r * warp.to_stride), part);
+                            };
+                            store_two(0, _mm512_castsi512_si256(pixels));
+                            store_two(1, _mm512_extracti64x4_epi64(pixels, 1));
+                        }
+                    } else {
+                        for (int r = 0; r < rows; r++) {
+                            const std::ptrdiff_t first = clamp(begin[r] - x, 0, columns),
+                                                 last = clamp(end[r] - x, 0, columns);
+                            if (first >= last) continue;
+                            const __mmask64 bytes = (__mmask64{1} << 3 * last) - (__mmask64{1} << 3 * first);
+                            _mm512_mask_storeu_epi8(to + r * warp.to_stride - r * lane_bytes, bytes << r * lane_bytes,
+                                                    pixels);
+                        }
+                    }
+                };
+                store_pixels();
+
+                const auto any = static_cast<__mmask16>((unsure[0] | unsure[1] | unsure[2]) & doubtful);
+                if (__builtin_expect(any != 0, 0)) {
+                    // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
+                    // may be others.
+                    const auto near = [&](__m512i rest) {
+                        const __m512i moved =
+                            _mm512_and_si512(_mm512_add_epi32(rest, _mm512_set1_epi32(precision.doubt)), fractions);
+                        return _mm512_cmplt_epi32_mask(moved, _mm512_set1_epi32(2 * precision.doubt));
+                    };
+                    const auto may_be_others = static_cast<__mmask16>(any & (near(tile.column) | near(tile.row)));
+                    __mmask16 again = may_be_others;
+                    for (int c = 0; c < 3; c++) {
+                        again |= unsure[c] & _mm512_cmpneq_epi32_mask(taps[c], _mm512_rol_epi32(taps[c], 8));
+                    }
+                    if (__builtin_popcount(again) > few_repairs) {
+                        // Not all of them are in doubt, and those that are not are cut where they are.
+                        again = may_be_others;
+                        for (int c = 0; c < 3; c++) {
+                            const __m512i other = _mm512_rol_epi32(taps[c], 16);
+                            const __m512i most = _mm512_max_epi8(taps[c], other);
+                            const __m512i least = _mm512_min_epi8(taps[c], other);
+                            const __m512i difference =
+                                _mm512_sub_epi8(_mm512_max_epi8(most, _mm512_srli_epi32(most, 8)),
+                                                _mm512_min_epi8(least, _mm512_srli_epi32(least, 8)));
+                            const __m512i bound =
+                                _mm512_mullo_epi32(_mm512_and_si512(difference, _mm512_set1_epi32(0xff)),
+                                                   _mm512_set1_epi32(precision.doubt_by_difference));
+                            const __m512i from_integer = _mm512_sub_epi32(_mm512_and_si512(level[c], fractions),
+                                                                          _mm512_set1_epi32(precision.tolerance));
+                            again |= any & _mm512_cmplt_epu32_mask(_mm512_add_epi32(from_integer, bound),
+                                                                   _mm512_slli_epi32(bound, 1));
+                            level[c] = _mm512_sub_epi32(level[c], _mm512_set1_epi32(precision.tolerance));
+                        }
+                        store_pixels();
+                    }
+                    for (; again != 0; again &= again - 1) {
+                        const int i = __builtin_ctz(again), r = i / columns;
+                        const std::ptrdiff_t at = x + i % columns;
+                        if (at >= begin[r] && at < end[r]) exact_pixel<channels>(warp, at, y + r);
+                    }
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void avx512_rgb(const Warp& warp) {
+    // How many rows apart pixels of a tile may come from; their columns always fit, with their neighbours 30 bytes.
+    const double apart = 7 * size_of(warp.matrix[3]) + size_of(warp.matrix[4]);
+    if (apart < 1.99) {
+        rgb<8, 4>(warp);
+    } else if (apart < 5.99) {
+        rgb<8, 8>(warp);
+    } else {
+        rgb<4, 8>(warp);
+    }
+}
+
+}  // namespace halmix::warp

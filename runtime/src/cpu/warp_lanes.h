@@ -1,0 +1,193 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/warp.h"
+#include "cpu/warp_place.h"
+
+/// What warps with byte shuffles within 16 bytes share: four pixels side by side for each such lane, with a window of
+/// their own. Each file that includes this has functions of its own, compiled for its processor.
+namespace halmix::warp {
+
+// NOLINTBEGIN(misc-definitions-in-headers): inline functions of one file could be linked in place of the other's
+namespace {
+
+/// Pixels of a lane, and vectors whose coordinates are counted from one place.
+constexpr int lane_pixels = 4, group = 8;
+
+/// Weights of 23 places, so that levels times them fit 32 bits.
+constexpr Precision<23> precision;
+
+/// Of vectors of `window_rows` rows: pixels of a lane come from so many, with those below.
+template <typename Simd, int channels, int window_rows>
+void rows(const Warp& warp) {
+    using Vector = typename Simd::Vector;
+    constexpr int pixels = lane_pixels * Simd::lanes;
+
+    const double* m = warp.matrix;
+    const Rounding rounding(precision, m);
+    alignas(Vector) std::int32_t across[group * pixels], down[group * pixels];
+    for (int i = 0; i < group * pixels; i++) {
+        across[i] = rounded(m[0] * i * precision.unit);
+        down[i] = rounded(m[3] * i * precision.unit);
+    }
+    // The pixels of a lane that come from furthest left and from furthest up.
+    const int leftmost = m[0] < 0 ? lane_pixels - 1 : 0, uppermost = m[3] < 0 ? lane_pixels - 1 : 0;
+
+    const Vector corner = Simd::bytes([=](int i) { return 4 * (i % 4 < 2 ? leftmost : uppermost) + i % 4; });
+    const Vector steps = Simd::all(channels | 16 << 16);
+    const Vector lowest_byte = Simd::bytes([](int i) { return i % 2 == 0 ? i / 4 * 4 : 0x80; });
+    Vector tap[channels];  // as numbers of 16 bits, two pixels side by side; a sum above 0x7f shuffles to 0
+    for (int c = 0; c < channels; c++) {
+        tap[c] = Simd::bytes([c](int i) { return i % 2 != 0 ? 0xff : 0x70 + c + (i % 4 == 0 ? 0 : channels); });
+    }
+    // The bytes of a lane's pixels, side by side.
+    const Vector together =
+        Simd::bytes([](int i) { return i < 4 * channels ? i / channels * 4 + i % channels : 0x80; });
+    const Vector fractions = Simd::all(precision.fraction_mask), one = Simd::all(precision.unit);
+    const Vector low_bytes = Simd::all(0x00ff00ff), close = Simd::all(precision.close);
+    const Vector added = Simd::all(rounding.added), row_step = Simd::all(0x10101010);
+
+    for (std::ptrdiff_t y = 0; y < warp.height; y++) {
+        const std::ptrdiff_t begin = warp.begin[y], end = warp.end[y];
+        if (end - begin < pixels) {
+            for (std::ptrdiff_t x = begin; x < end; x++) exact_pixel<channels>(warp, x, y);
+            continue;
+        }
+        std::uint8_t* const line = warp.to + y * warp.to_stride;
+        for (std::ptrdiff_t from = begin; from < end;) {
+            // The last vector is moved inwards.
+            if (from > end - pixels) from = end - pixels;
+            const Place left = place(m, from, y), top = place(m + 3, from, y);
+            const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
+            const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
+            const std::uint8_t* const source = warp.source + top.whole * warp.pitch + left.whole * channels;
+            const Vector left_fractions = Simd::all(left_fraction), top_fractions = Simd::all(top_fraction);
+            const int count = end - from < group * pixels ? static_cast<int>((end - from) / pixels) : group;
+
+            // What comes of coordinates alone, for all vectors before any is loaded.
+            struct {
+                Vector high_above, high_below, low_above, low_below;  ///< digits of the weights, left and right
+                Vector taps;                                          ///< places in the window
+                Vector column, row;                                   ///< fractions
+                const std::uint8_t* window[Simd::lanes];
+            } all[group];
+            for (int n = 0; n < count; n++) {
+                auto& some = all[n];
+                for (int lane = 0; lane < Simd::lanes; lane++) {
+                    const int first = n * pixels + lane * lane_pixels;
+                    const std::ptrdiff_t column = (left_fraction + across[first + leftmost]) >> precision.places;
+                    const std::ptrdiff_t row = (top_fraction + down[first + uppermost]) >> precision.places;
+                    some.window[lane] = source + row * warp.pitch + column * channels;
+                }
+                const Vector x = left_fractions + Simd::load(across + n * pixels);
+                const Vector y = top_fractions + Simd::load(down + n * pixels);
+                const Vector whole = Simd::words(x >> precision.places, y >> precision.places << 16);
+                const Vector place =
+                    Simd::multiply_add(Simd::subtract_words(whole, Simd::shuffle(whole, corner)), steps);
+                some.taps = Simd::shuffle(place, lowest_byte);
+
+                const Vector dx = x & fractions, dy = y & fractions;
+                const Vector below_right = Simd::product(dx, dy, 1.0F / static_cast<float>(precision.unit));
+                const Vector above_right = dx - below_right, below_left = dy - below_right;
+                const Vector above_left = one - dx - below_left;
+                const auto high = [](Vector l, Vector r) { return Simd::words(Simd::shift_right(l, 8), r << 8); };
+                const auto low = [&](Vector l, Vector r) { return Simd::words(l, r << 16) & low_bytes; };
+                some.high_above = high(above_left, above_right);
+                some.high_below = high(below_left, below_right);
+                some.low_above = low(above_left, above_right);
+                some.low_below = low(below_left, below_right);
+                some.column = dx;
+                some.row = dy;
+            }
+
+            for (int n = 0; n < count; n++) {
+                const auto& some = all[n];
+                Vector window[window_rows];
+                for (int r = 0; r < window_rows; r++) window[r] = Simd::load_lanes(some.window, r * warp.pitch);
+                Vector above[channels], below[channels], level[channels];
+                for (int c = 0; c < channels; c++) {
+                    above[c] = below[c] = Simd::all(0);
+                    Vector taps = some.taps;
+                    for (int r = 0; r + 1 < window_rows; r++) {
+                        const Vector in_row = Simd::add_saturating(taps, tap[c]);
+                        above[c] |= Simd::shuffle(window[r], in_row);
+                        below[c] |= Simd::shuffle(window[r + 1], in_row);
+                        taps = Simd::subtract_bytes(taps, row_step);
+                    }
+                    const Vector high =
+                        Simd::multiply_add(above[c], some.high_above) + Simd::multiply_add(below[c], some.high_below);
+                    const Vector low =
+                        Simd::multiply_add(above[c], some.low_above) + Simd::multiply_add(below[c], some.low_below);
+                    level[c] = (high << 8) + added + low;
+                }
+                const std::ptrdiff_t x = from + n * pixels;
+                const auto store = [&] {
+                    Vector pixel = Simd::shift_right(level[0], precision.places);
+                    for (int c = 1; c < channels; c++) {
+                        pixel |= Simd::shift_right(level[c], precision.places - 8 * c) & Simd::all(0xff << 8 * c);
+                    }
+                    Simd::template store<channels>(line + channels * x, Simd::shuffle(pixel, together));
+                };
+                store();
+
+                Vector least = level[0] & close;
+                for (int c = 1; c < channels; c++) least = Simd::smaller(least, level[c] & close);
+                const Vector any = (least == 0) & Simd::all(rounding.doubtful);
+                if (__builtin_expect(Simd::signs(any) != 0, 0)) {
+                    // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
+                    // may be others.
+                    const auto near = [&](Vector rest) {
+                        return ((rest + precision.doubt) & fractions) < 2 * precision.doubt;
+                    };
+                    const Vector may_be_others = any & (near(some.column) | near(some.row));
+                    Vector again = may_be_others;
+                    for (int c = 0; c < channels; c++) {
+                        const Vector differ = (above[c] ^ below[c]) | ((above[c] ^ above[c] >> 16) & 0xff);
+                        again |= ((level[c] & close) == 0) & (differ != 0);
+                    }
+                    unsigned lanes = Simd::signs(again);
+                    if (__builtin_popcount(lanes) > few_repairs) {
+                        // Not all of them are in doubt, and those that are not are cut where they are.
+                        again = may_be_others;
+                        for (int c = 0; c < channels; c++) {
+                            const Vector most = Simd::larger_words(above[c], below[c]);
+                            const Vector least = Simd::smaller_words(above[c], below[c]);
+                            const Vector difference =
+                                (Simd::larger_words(most, most >> 16) - Simd::smaller_words(least, least >> 16)) & 0xff;
+                            const Vector bound = difference * precision.doubt_by_difference;
+                            const Vector from_integer = (level[c] & fractions) - precision.tolerance;
+                            again |= any & (from_integer >= -bound) & (from_integer < bound);
+                            level[c] -= precision.tolerance;
+                        }
+                        store();
+                        lanes = Simd::signs(again);
+                    }
+                    for (; lanes != 0; lanes &= lanes - 1) exact_pixel<channels>(warp, x + __builtin_ctz(lanes), y);
+                }
+            }
+            from += count * pixels;
+        }
+    }
+}
+
+/// By how many rows apart pixels of a lane come from.
+template <typename Simd, int channels>
+void pixels(const Warp& warp) {
+    const double apart = (lane_pixels - 1) * size_of(warp.matrix[3]);
+    if (apart < 0.999) {
+        rows<Simd, channels, 3>(warp);
+    } else if (apart < 1.999) {
+        rows<Simd, channels, 4>(warp);
+    } else {
+        rows<Simd, channels, 5>(warp);
+    }
+}
+
+}  // namespace
+// NOLINTEND(misc-definitions-in-headers)
+
+}  // namespace halmix::warp
