@@ -77,13 +77,13 @@ function(halmix_add_pipelines library)
     halmix_list_targets(cpu_targets gpu_targets)
     foreach(row IN LISTS cpu_targets)
         string(REPLACE " | " ";" row "${row}")
-        list(POP_FRONT row name features needs dot)
+        list(POP_FRONT row name features needs dot mix)
         string(REPLACE "-" "_" suffix ${name})
         list(APPEND suffixes ${suffix})
         set(halide_target_${suffix} target=x86-64-linux-${features}-${common_features})
 
         # The chains of a large image are more than 2^31 bytes together.
-        halmix_generate(halmix_mix__${suffix} -g mix -f halmix_mix__${suffix} ${halide_target_${suffix}}-large_buffers)
+        halmix_generate(halmix_mix__${suffix} -g mix -f halmix_mix__${suffix} ${halide_target_${suffix}}-large_buffers ${mix})
         string(APPEND declarations "int halmix_mix__${suffix}(HALMIX_MIX_ARGUMENTS);\n")
         halmix_generate_by_layout(from_hwc result HALMIX_CONVERT_ARGUMENTS halmix_convert_u8_hwc_LAYOUT_cCHANNELS__${suffix}
                                   -g convert from=u8_hwc to=LAYOUT channels=CHANNELS repack=halmix_repack__${suffix} ${halide_target_${suffix}})

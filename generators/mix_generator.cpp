@@ -1,3 +1,5 @@
+#include <string>
+
 #include "generators/mixture.h"
 #include "schedules/mix.h"
 
@@ -9,6 +11,7 @@ using namespace halmix;
 /// The mixture for one image. Rows are taken as bytes, so channels do not matter.
 class MixGenerator : public Generator<MixGenerator> {
  public:
+    GeneratorParam<std::string> rows{"rows", ""};  ///< the extern stage that mixes them, if not Halide
     ScheduleGeneratorParams schedule_params;
 
     Input<Buffer<uint8_t, 2>> original{"original"};  ///< (byte, y)
@@ -18,6 +21,10 @@ class MixGenerator : public Generator<MixGenerator> {
     Output<Buffer<uint8_t, 2>> dst{"dst"};  ///< (byte, y)
 
     void generate() {
+        if (!rows.value().empty()) {
+            Func(dst).define_extern(rows, {Func(original), Func(chains), Func(weights), mix, chains.dim(2).extent()}, UInt(8), {x, y});
+            return;
+        }
         k = RDom(0, chains.dim(2).extent(), "k");
         Mixture mixture({x, y}, original(x, y), chains(x, y, k), weights(k), mix);
         combination = mixture.combination;
@@ -33,6 +40,7 @@ class MixGenerator : public Generator<MixGenerator> {
         }
         chains.dim(2).set_min(0);
         weights.dim(0).set_min(0).set_extent(chains.dim(2).extent());
+        if (!rows.value().empty()) return;
         schedule_mix(dst, combination, k, get_target(), schedule_params.values(get_target()));
     }
 

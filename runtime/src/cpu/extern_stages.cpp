@@ -1,5 +1,5 @@
 // The extern stages of pipelines: byte shuffles, which Halide would do one byte at a time on x86, or by many more of
-// them. What they shuffle is in lookup.h, repack.h and resample.h; here are the images around it.
+// them. What they shuffle is in lookup.h, mix.h, repack.h and resample.h; here are the images around it.
 
 #include <HalideRuntime.h>
 
@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cpu/lookup.h"
+#include "cpu/mix.h"
 #include "cpu/repack.h"
 #include "cpu/resample.h"
 #include "cpu/warp.h"
@@ -177,6 +178,31 @@ int warp_image(HALMIX_WARP_ARGUMENTS, warp::Function gray, warp::Function rgb) {
     return 0;
 }
 
+/// The mixture of an image and its chains, rows of bytes.
+int mix_rows(halide_buffer_t* original, halide_buffer_t* chains, halide_buffer_t* weights, float share, int chain_count,
+             halide_buffer_t* out, mix::Function function) {
+    const halide_dimension_t &bytes = out->dim[0], &rows = out->dim[1];
+    if (original->is_bounds_query() || chains->is_bounds_query() || weights->is_bounds_query()) {
+        if (original->is_bounds_query()) ask_for_all(original, {bytes.extent, rows.extent});
+        if (chains->is_bounds_query()) ask_for_all(chains, {bytes.extent, rows.extent, chain_count});
+        if (weights->is_bounds_query()) ask_for_all(weights, {chain_count});
+        return 0;
+    }
+    function({.original = original->host,
+              .original_stride = original->dim[1].stride,
+              .chains = chains->host,
+              .chain_stride = chains->dim[1].stride,
+              .chain_bytes = chains->dim[2].stride,
+              .to = out->host,
+              .to_stride = rows.stride,
+              .bytes = bytes.extent,
+              .count = rows.extent,
+              .weights = reinterpret_cast<const float*>(weights->host),
+              .chain_count = chain_count,
+              .mix = share});
+    return 0;
+}
+
 }  // namespace
 
 }  // namespace halmix
@@ -205,6 +231,16 @@ int halmix_lookup__cpu_avx2(halide_buffer_t* image, halide_buffer_t* table, hali
 
 int halmix_lookup__cpu_sse41(halide_buffer_t* image, halide_buffer_t* table, halide_buffer_t* out) {
     return halmix::look_up_image(image, table, out, halmix::lookup::scalar, halmix::lookup::scalar_rgb);
+}
+
+int halmix_mix_rows__cpu_avx512(halide_buffer_t* original, halide_buffer_t* chains, halide_buffer_t* weights, float mix,
+                                int chain_count, halide_buffer_t* out) {
+    return halmix::mix_rows(original, chains, weights, mix, chain_count, out, halmix::mix::avx512);
+}
+
+int halmix_mix_rows__cpu_avx2(halide_buffer_t* original, halide_buffer_t* chains, halide_buffer_t* weights, float mix,
+                              int chain_count, halide_buffer_t* out) {
+    return halmix::mix_rows(original, chains, weights, mix, chain_count, out, halmix::mix::avx2);
 }
 
 int halmix_repack__cpu_avx512(halide_buffer_t* image, halide_buffer_t* out) {

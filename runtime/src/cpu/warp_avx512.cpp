@@ -1,6 +1,3 @@
-// What GCC 12 says of its own header: a vector that is undefined on purpose.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 
 #include "cpu/warp.h"

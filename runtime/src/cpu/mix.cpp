@@ -1,0 +1,27 @@
+#include "cpu/mix.h"
+
+#include <cmath>
+
+namespace halmix::mix {
+
+Shares shares(const Rows& rows, int unit) {
+    Shares found{};
+    for (int t = 0; t <= rows.chain_count; t++) {
+        // The product of two float32 is exact in double.
+        const double share = t == 0 ? double{1.0F - rows.mix} : double{rows.mix} * double{rows.weights[t - 1]};
+        const double units = share * unit;
+        found.values[t] = static_cast<std::int32_t>(units + 0.5);
+        found.error += std::abs(units - found.values[t]);
+    }
+    return found;
+}
+
+std::uint8_t level(const Rows& rows, const std::uint8_t* original, const std::uint8_t* chains) {
+    float combination = 0;
+    for (int k = 0; k < rows.chain_count; k++) {
+        combination += rows.weights[k] * static_cast<float>(chains[k * rows.chain_bytes]);
+    }
+    return static_cast<std::uint8_t>((1.0F - rows.mix) * static_cast<float>(*original) + rows.mix * combination);
+}
+
+}  // namespace halmix::mix
