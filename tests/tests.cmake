@@ -34,6 +34,7 @@ halmix_add_test(layouts halmix_core)
 # Where PoCL has loaded and closed as many kernels, LeakSanitizer itself ends with a fault when it looks for leaks.
 set_tests_properties(layouts PROPERTIES ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
 halmix_add_test(lifetime halmix_core Threads::Threads)
+halmix_add_test(mix halmix_core)
 halmix_add_test(pipelines halmix_core)
 halmix_add_test(plan halmix_core)
 halmix_add_test(reference halmix_core nlohmann_json::nlohmann_json ZLIB::ZLIB)
