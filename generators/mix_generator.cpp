@@ -22,7 +22,8 @@ class MixGenerator : public Generator<MixGenerator> {
 
     void generate() {
         if (!rows.value().empty()) {
-            Func(dst).define_extern(rows, {Func(original), Func(chains), Func(weights), mix, chains.dim(2).extent()}, UInt(8), {x, y});
+            Func(dst).define_extern(rows, {Func(original), Func(chains), Func(weights), mix, chains.dim(2).extent()},
+                                    UInt(8), {x, y});
             return;
         }
         k = RDom(0, chains.dim(2).extent(), "k");

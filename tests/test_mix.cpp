@@ -99,8 +99,8 @@ TEST_CASE("mixtures of all weights on a grid") {
 }
 
 TEST_CASE("mixtures whose shares are furthest from what stands for them") {
-    // Roundings of shares that are multiples of 2^-23 and of 2^-19 but for almost a half, all up or all down, add up; with
-    // levels that are high, and nearly alike, so that the result is nearly whole.
+    // Roundings of shares that are multiples of 2^-23 and of 2^-19 but for almost a half, all up or all down, add up;
+    // with levels that are high, and nearly alike, so that the result is nearly whole.
     const Levels levels = all_of({255, 254, 253, 252, 250, 247});
     std::mt19937 random(1);
     for (const double unit : {double{1 << 23}, double{1 << 19}}) {
@@ -182,9 +182,8 @@ TEST_CASE("mixtures of rows of any length touch no byte beside them") {
                 halide_dimension_t shape[] = {{0, bytes, 1}, {0, rows, static_cast<int>(stride)}};
                 return Buffer<std::uint8_t>(data, 2, shape);
             };
-            halide_dimension_t shape[] = {{0, bytes, 1},
-                                          {0, rows, static_cast<int>(stride)},
-                                          {0, chain_count, static_cast<int>(size)}};
+            halide_dimension_t shape[] = {
+                {0, bytes, 1}, {0, rows, static_cast<int>(stride)}, {0, chain_count, static_cast<int>(size)}};
             Buffer<std::uint8_t> from = image(original.data()), to = image(mixed.data());
             Buffer<std::uint8_t> mixed_in(chains.data(), 3, shape);
             Buffer<const float> shares(weights.data(), chain_count);

@@ -16,6 +16,7 @@
 #include "cpu/repack.h"
 #include "cpu/resample.h"
 #include "cpu/warp.h"
+#include "halmix/plan.h"
 
 namespace halmix {
 
@@ -177,6 +178,8 @@ int warp_image(HALMIX_WARP_ARGUMENTS, warp::Function gray, warp::Function rgb) {
     }
     return 0;
 }
+
+static_assert(mix::most_chains >= max_width);
 
 /// The mixture of an image and its chains, rows of bytes.
 int mix_rows(halide_buffer_t* original, halide_buffer_t* chains, halide_buffer_t* weights, float share, int chain_count,

@@ -16,12 +16,4 @@ Shares shares(const Rows& rows, int unit) {
     return found;
 }
 
-std::uint8_t level(const Rows& rows, const std::uint8_t* original, const std::uint8_t* chains) {
-    float combination = 0;
-    for (int k = 0; k < rows.chain_count; k++) {
-        combination += rows.weights[k] * static_cast<float>(chains[k * rows.chain_bytes]);
-    }
-    return static_cast<std::uint8_t>((1.0F - rows.mix) * static_cast<float>(*original) + rows.mix * combination);
-}
-
 }  // namespace halmix::mix

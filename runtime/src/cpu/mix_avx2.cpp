@@ -38,15 +38,15 @@ class Form {
             }
         }
         // How far from a whole number a level is sure: further than shares, float32 and the dropped digit take it.
-        const int tolerance =
-            static_cast<int>((255 * found.error / unit + float_error) * fraction_unit) + 1 + 1;
+        const int tolerance = static_cast<int>((255 * found.error / unit + float_error) * fraction_unit) + 1 + 1;
         // In the units of `fraction` below.
         tolerance_ = _mm256_set1_epi16(static_cast<short>(tolerance << 3));
         distance_ = _mm256_set1_epi16(static_cast<short>(tolerance << 4));
     }
 
     bool quick(const Block& from, std::uint8_t* to) const {
-        const __m256i x = load(from.image[0]), a = load(from.image[1]), b = load(from.image[2]), c = load(from.image[3]);
+        const __m256i x = load(from.image[0]), a = load(from.image[1]), b = load(from.image[2]),
+                      c = load(from.image[3]);
         const __m256i xa[2] = {_mm256_unpacklo_epi8(x, a), _mm256_unpackhi_epi8(x, a)};
         const __m256i bc[2] = {_mm256_unpacklo_epi8(b, c), _mm256_unpackhi_epi8(b, c)};
         __m256i mixed[2], unsure = _mm256_setzero_si256();
@@ -62,8 +62,7 @@ class Form {
             // 7 bits of high, 6 of low and three 0.
             const __m256i fraction =
                 _mm256_add_epi16(_mm256_slli_epi16(high, 9), _mm256_srli_epi16(_mm256_slli_epi16(low, 10), 7));
-            unsure = _mm256_or_si256(unsure,
-                                     _mm256_subs_epu16(distance_, _mm256_add_epi16(fraction, tolerance_)));
+            unsure = _mm256_or_si256(unsure, _mm256_subs_epu16(distance_, _mm256_add_epi16(fraction, tolerance_)));
         }
         store(to, _mm256_packus_epi16(mixed[0], mixed[1]));
         return _mm256_testz_si256(unsure, unsure) != 0;
@@ -78,8 +77,8 @@ class Form {
 
     /// Composer's arithmetic, but that it adds the first chain to 0.
     template <typename Chain>
-    [[gnu::always_inline]] inline void exact(const float* weights, int count, const std::uint8_t* original, const Chain& chain,
-                                      std::uint8_t* to) const {
+    [[gnu::always_inline]] inline void exact(const float* weights, int count, const std::uint8_t* original,
+                                             const Chain& chain, std::uint8_t* to) const {
         __m256i mixed[4];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
@@ -95,24 +94,27 @@ class Form {
         store(to, _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
     }
 
-    /// `levels` is what each level becomes where all images have it. False unless that is itself or one less.
-    bool take(const std::uint8_t* levels) {
-        alignas(32) std::uint8_t less[32] = {};
-        for (int level = 0; level < 256; level++) {
-            if (levels[level] != level && levels[level] + 1 != level) return false;
-            less[level / 8] |= static_cast<std::uint8_t>((levels[level] != level) << level % 8);
+    /// What each level becomes where all images have it. False unless that is itself or one less.
+    bool take(const std::uint8_t* each, const std::uint8_t* mixed) {
+        std::uint32_t less[8];  // a bit for each level
+        __m256i unlike = _mm256_setzero_si256();
+        for (int i = 0; i < 8; i++) {
+            const __m256i difference = _mm256_sub_epi8(load(each + 32 * i), load(mixed + 32 * i));
+            unlike = _mm256_or_si256(unlike, difference);
+            less[i] =
+                static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(difference, _mm256_set1_epi8(1))));
         }
-        for (int half = 0; half < 2; half++) {
-            less_[half] = _mm256_broadcastsi128_si256(*reinterpret_cast<const __m128i*>(less + 16 * half));
-        }
-        return true;
+        for (int half = 0; half < 2; half++)
+            less_[half] =
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(less + 4 * half)));
+        return _mm256_testz_si256(unlike, _mm256_set1_epi8(~1)) != 0;
     }
 
     void look_up(const std::uint8_t* from, std::uint8_t* to) const {
         const __m256i x = load(from);
         const __m256i place = _mm256_and_si256(_mm256_srli_epi16(x, 3), _mm256_set1_epi8(15));
-        const __m256i eight = _mm256_blendv_epi8(_mm256_shuffle_epi8(less_[0], place),
-                                                 _mm256_shuffle_epi8(less_[1], place), x);
+        const __m256i eight =
+            _mm256_blendv_epi8(_mm256_shuffle_epi8(less_[0], place), _mm256_shuffle_epi8(less_[1], place), x);
         const __m256i bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32,
                                               64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
         const __m256i bit = _mm256_shuffle_epi8(bits, _mm256_and_si256(x, _mm256_set1_epi8(7)));

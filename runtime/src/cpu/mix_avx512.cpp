@@ -46,7 +46,8 @@ class Form {
     }
 
     bool quick(const Block& from, std::uint8_t* to) const {
-        const __m512i x = load(from.image[0]), a = load(from.image[1]), b = load(from.image[2]), c = load(from.image[3]);
+        const __m512i x = load(from.image[0]), a = load(from.image[1]), b = load(from.image[2]),
+                      c = load(from.image[3]);
         const __m512i xa0 = _mm512_unpacklo_epi8(x, a), xa1 = _mm512_unpackhi_epi8(x, a);
         const __m512i bc0 = _mm512_unpacklo_epi8(b, c), bc1 = _mm512_unpackhi_epi8(b, c);
         const __m512i levels[4] = {_mm512_unpacklo_epi16(xa0, bc0), _mm512_unpackhi_epi16(xa0, bc0),
@@ -78,8 +79,8 @@ class Form {
 
     /// Composer's arithmetic, but that it adds the first chain to 0.
     template <typename Chain>
-    [[gnu::always_inline]] inline void exact(const float* weights, int count, const std::uint8_t* original, const Chain& chain,
-                                      std::uint8_t* to) const {
+    [[gnu::always_inline]] inline void exact(const float* weights, int count, const std::uint8_t* original,
+                                             const Chain& chain, std::uint8_t* to) const {
         for (std::ptrdiff_t i = 0; i < block; i += 16) {
             __m512 sum = _mm512_mul_ps(_mm512_set1_ps(weights[0]), floats(chain(0) + i));
             for (int k = 1; k < count; k++) {
@@ -90,17 +91,17 @@ class Form {
         }
     }
 
-    /// `levels` is what each level becomes where all images have it.
-    bool take(const std::uint8_t* levels) {
-        for (int i = 0; i < 4; i++) table_[i] = load(levels + 64 * i);
+    /// What each level becomes where all images have it.
+    bool take(const std::uint8_t* /*each*/, const std::uint8_t* mixed) {
+        for (int i = 0; i < 4; i++) table_[i] = load(mixed + 64 * i);
         return true;
     }
 
     void look_up(const std::uint8_t* from, std::uint8_t* to) const {
         const __m512i x = load(from);
-        _mm512_storeu_si512(to, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x),
-                                                       _mm512_permutex2var_epi8(table_[0], x, table_[1]),
-                                                       _mm512_permutex2var_epi8(table_[2], x, table_[3])));
+        _mm512_storeu_si512(
+            to, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), _mm512_permutex2var_epi8(table_[0], x, table_[1]),
+                                       _mm512_permutex2var_epi8(table_[2], x, table_[3])));
     }
 
  private:
