@@ -10,7 +10,7 @@ Shares shares(const Rows& rows, int unit) {
         // The product of two float32 is exact in double.
         const double share = t == 0 ? double{1.0F - rows.mix} : double{rows.mix} * double{rows.weights[t - 1]};
         const double units = share * unit;
-        found.values[t] = static_cast<std::int32_t>(units + 0.5);
+        found.values[t] = static_cast<std::int32_t>(std::lround(units));
         found.error += std::abs(units - found.values[t]);
     }
     return found;

@@ -81,7 +81,7 @@ class Form {
                                              const Chain& chain, std::uint8_t* to) const {
         __m256i mixed[4];
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
+        for (std::ptrdiff_t i = 0; i < 4; i++) {
             __m256 sum = _mm256_mul_ps(_mm256_set1_ps(weights[0]), floats(chain(0) + 8 * i));
             for (int k = 1; k < count; k++) {
                 sum = _mm256_add_ps(sum, _mm256_mul_ps(_mm256_set1_ps(weights[k]), floats(chain(k) + 8 * i)));
@@ -98,13 +98,13 @@ class Form {
     bool take(const std::uint8_t* each, const std::uint8_t* mixed) {
         std::uint32_t less[8];  // a bit for each level
         __m256i unlike = _mm256_setzero_si256();
-        for (int i = 0; i < 8; i++) {
+        for (std::ptrdiff_t i = 0; i < 8; i++) {
             const __m256i difference = _mm256_sub_epi8(load(each + 32 * i), load(mixed + 32 * i));
             unlike = _mm256_or_si256(unlike, difference);
             less[i] =
                 static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(difference, _mm256_set1_epi8(1))));
         }
-        for (int half = 0; half < 2; half++)
+        for (std::ptrdiff_t half = 0; half < 2; half++)
             less_[half] =
                 _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(less + 4 * half)));
         return _mm256_testz_si256(unlike, _mm256_set1_epi8(~1)) != 0;

@@ -39,7 +39,7 @@ class Form {
             }
         }
         for (int d = 0; d < 3; d++) {
-            int four;
+            int four = 0;
             __builtin_memcpy(&four, digits[d], sizeof(four));
             digits_[d] = _mm512_set1_epi32(four);
         }
@@ -93,7 +93,7 @@ class Form {
 
     /// What each level becomes where all images have it.
     bool take(const std::uint8_t* /*each*/, const std::uint8_t* mixed) {
-        for (int i = 0; i < 4; i++) table_[i] = load(mixed + 64 * i);
+        for (std::ptrdiff_t i = 0; i < 4; i++) table_[i] = load(mixed + 64 * i);
         return true;
     }
 

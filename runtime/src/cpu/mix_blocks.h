@@ -30,7 +30,7 @@ struct Row {
 template <typename Form>
 class Blocks {
  public:
-    explicit Blocks(const Rows& rows) : rows_(rows), form_(rows), floats_(form_.fits ? 0 : always) {}
+    explicit Blocks(const Rows& rows) : form_(rows), floats_(form_.fits ? 0 : always), rows_(rows) {}
 
     void all_rows() {
         const std::ptrdiff_t last = rows_.bytes - Form::block;
@@ -54,9 +54,9 @@ class Blocks {
     // What is looked up is worth finding for so many blocks.
     static constexpr int same_at_least = 4;
 
-    const Rows rows_;  // a copy: bytes that are written could be a part of the other
     Form form_;
     std::ptrdiff_t floats_, next_floats_ = fewest_floats, repaired_ = 0;
+    const Rows rows_;  // a copy: bytes that are written could be a part of the other
     int same_ = 0;
     bool looks_up_ = false;
 
