@@ -31,6 +31,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
         input.height = src.dim(2).extent();
         input.channels = channels;
         input.processor = processor;
+        input.quick_shuffles = get_target().has_feature(Target::AVX512_Cannonlake);
         input.fill = {Func("fill_color"), {}};
         input.fill(c) = cast<uint8_t>(fill >> cast<uint32_t>(8 * c));
         stages = compose(sequence, input, [&](const OpInput& in, int stage) {

@@ -74,6 +74,11 @@ struct Scheduler : CpuScheduler {
         }
     }
 
+    static void companion(const Support& support) {
+        Func f = support.func;
+        f.compute_root().bound(f.args()[0], 0, support.extent);
+    }
+
     void source(const Support& support) const {
         Func f = support.func;
         f.compute_root();
@@ -91,15 +96,25 @@ struct Scheduler : CpuScheduler {
 
     void stencil(const ChainStage& stage) const {
         Func image = stage.stored;
-        by_bytes(image, stage.op.fast_path);
         Var c = image.args()[0], y = image.args()[2];
-        int border = index_of(Update::border, stage.op.updates);
-        image.update(border).reorder(c, image.rvars(border)[0], y).unroll(c);
+        for (int i = 0; i < image.num_update_definitions(); i++) {
+            Stage update = image.update(i).never_partition_all().allow_race_conditions();
+            const Update& named = stage.op.updates[i];
+            if (named.name == Update::border) {
+                update.reorder(c, image.rvars(i)[0], y).unroll(c);
+                continue;
+            }
+            auto vectors = [&](Stage of) { of.specialize(named.fast_path).vectorize(image.rvars(i)[0]); };
+            if (named.name == Update::body) {
+                for (const Expr& fast_path : stage.op.fast_paths) vectors(update.specialize(fast_path));
+            }
+            vectors(update);
+        }
         for (const Support& support : stage.op.support) {
             if (support.role != Role::partial) continue;
             Func f = support.func;
             row_by_row(f, {image, y});
-            f.vectorize(f.args()[0], byte_lanes("bytes_lanes"), TailStrategy::RoundUp);
+            vectorize(f, f.args()[0], support.extent, byte_lanes("bytes_lanes"), {});
         }
     }
 
@@ -133,6 +148,9 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 case Role::source:
                     schedule.source(support);
                     break;
+                case Role::companion:
+                    schedule.companion(support);
+                    break;
                 default:
                     break;
             }
@@ -142,10 +160,10 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                 schedule.stencil(stage);
                 break;
             case Role::bytes:
-                schedule.by_bytes(stage.stored, stage.op.fast_path);
+                schedule.by_bytes(stage.stored, stage.op.fast_paths);
                 break;
             case Role::pixels:
-                schedule.by_pixels(stage.stored, stage.op.fast_path);
+                schedule.by_pixels(stage.stored, stage.op.fast_paths);
                 break;
             case Role::shift:
                 schedule_shift(schedule, stage);

@@ -23,29 +23,29 @@ struct CpuScheduler {
         f.compute_at(loop).store_root().fold_storage(f.args().back(), 1);
     }
 
-    /// Vectors along a dimension of `extent`: with code of its own for the fast path, if there is one. The last vector
+    /// Vectors along a dimension of `extent`: with code of its own for each fast path. The last vector
     /// is moved inwards; images too small for one go without.
     static void vectorize(Halide::Func image, const Halide::Var& along, const Halide::Expr& extent, int lanes,
-                          const Halide::Expr& fast_path) {
+                          const std::vector<Halide::Expr>& fast_paths) {
         auto vectors = [&](auto stage) {
             stage.specialize(extent >= lanes).vectorize(along, lanes, Halide::TailStrategy::ShiftInwards);
         };
-        if (fast_path.defined()) vectors(image.specialize(fast_path));
+        for (const Halide::Expr& fast_path : fast_paths) vectors(image.specialize(fast_path));
         vectors(image);
     }
 
     /// Pixels side by side, all channels of a pixel in one go.
-    void by_pixels(Halide::Func image, const Halide::Expr& fast_path) const {
+    void by_pixels(Halide::Func image, const std::vector<Halide::Expr>& fast_paths) const {
         Halide::Var c = image.args()[0], x = image.args()[1], y = image.args()[2];
         image.bound(c, 0, channels).reorder(c, x, y).unroll(c);
-        vectorize(image, x, width, byte_lanes("pixels_lanes"), fast_path);
+        vectorize(image, x, width, byte_lanes("pixels_lanes"), fast_paths);
     }
 
     /// Bytes side by side, whatever channel they are of.
-    void by_bytes(Halide::Func image, const Halide::Expr& fast_path) const {
+    void by_bytes(Halide::Func image, const std::vector<Halide::Expr>& fast_paths) const {
         Halide::Var c = image.args()[0], x = image.args()[1], byte("byte");
         image.bound(c, 0, channels).fuse(c, x, byte);
-        vectorize(image, byte, width * channels, byte_lanes("bytes_lanes"), fast_path);
+        vectorize(image, byte, width * channels, byte_lanes("bytes_lanes"), fast_paths);
     }
 };
 

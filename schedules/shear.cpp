@@ -28,7 +28,7 @@ void updates_of_lines(const CpuScheduler& cpu, const ChainStage& stage, const Va
 void schedule_shear(const CpuScheduler& cpu, const ChainStage& stage) {
     Func image = stage.stored;
     Var x = image.args()[1], y = image.args()[2];
-    cpu.by_bytes(image, stage.op.fast_path);
+    cpu.by_bytes(image, stage.op.fast_paths);
     updates_of_lines(cpu, stage, stage.op.role == Role::shear_x ? y : x);
     for (const Support& support : stage.op.support) {
         Func f = support.func;

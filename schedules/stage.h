@@ -23,7 +23,8 @@ enum class Role {
     value,      ///< one value, or one per channel
     table,      ///< (level) or (level, channel)
     line,       ///< (i): what the pixels of a row, a column or a group of columns share
-    source,     ///< (byte, y) or (byte): the image by rows, padded, as stencils, columns and warps read it
+    source,     ///< (byte, y) or (byte): the image by rows, padded, as columns and warps read it
+    companion,  ///< (byte, y): bytes beside those of the image; an extern stage
     partial,    ///< (byte, y): a part of a stencil that several of its pixels share
 
     // of one kind, which has a schedule of its own: an image, and what it is made from
@@ -98,11 +99,12 @@ struct OpInput {
     Halide::ExternFuncArgument whole_image;  ///< the same, for extern stages
     Halide::Expr width, height;
     int channels;
-    PerImage param;         ///< f64 (i): the parameters of this stage
-    PerImage table;         ///< u8 (level): the table of this stage
-    PerImage fill;          ///< u8 (channel)
-    std::string prefix;     ///< for names: Halide merges Funcs of one name silently
-    std::string processor;  ///< whose extern stages there are: runtime/src/cpu; empty if Halide is to do without
+    PerImage param;               ///< f64 (i): the parameters of this stage
+    PerImage table;               ///< u8 (level): the table of this stage
+    PerImage fill;                ///< u8 (channel)
+    std::string prefix;           ///< for names: Halide merges Funcs of one name silently
+    std::string processor;        ///< whose extern stages there are: runtime/src/cpu; empty if Halide is to do without
+    bool quick_shuffles = false;  ///< those of any bytes take as long as other instructions
     std::vector<Halide::Expr> item = {};  ///< the coordinate of an image in a batch, if there is one
     bool portable = false;  ///< each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick
 
@@ -137,7 +139,8 @@ struct OpOutput {
     Role role;
     std::vector<Support> support = {};
     std::vector<Update> updates = {};  ///< of the image: a name for each, in the order of definition
-    Halide::Expr fast_path = {};       ///< a condition, if defined, under which the result takes fewer operations
+    /// Conditions under which the result takes fewer operations, of which no two hold together.
+    std::vector<Halide::Expr> fast_paths = {};
 };
 
 /// An op in its place in a chain: `stored` is its result as an interleaved image in memory.

@@ -215,10 +215,20 @@ TEST_CASE("every whole angle, threshold and number of bits, factors and slopes o
     count += sweep(grid(Op::translate_y, -40, 40, 1), shapes);
     for (Op op : {Op::color, Op::contrast, Op::brightness, Op::sharpness}) {
         count += sweep(grid(op, 0, 4, 0.03125), levels);
+        count += sweep(grid(op, 0, 2, 0.01), levels);            // fractions but for rounding
+        count += sweep(grid(op, 0.1234567, 6, 0.0371), levels);  // none
         count += sweep({{op, 1}, {op, 1 + 1e-9}, {op, 1 - 1e-9}, {op, 1 + 1e-7}, {op, 1 - 1e-7}, {op, 10}, {op, 1000}},
                        levels);
     }
     CHECK(count >= static_cast<int>(4000 * available_engines().size()));
+}
+
+TEST_CASE("factors whose products are so close to whole numbers that Pillow's roundings reach these") {
+    // Of these two differences from the luminance, 59 and -148, the products are 1.3 * 2^-17 below 106 and 1.5 * 2^-17
+    // beyond -107: with half its margin blend() in program.cpp would take integers, which are on the other side.
+    reference::Image in{2, 1, 3, {46, 0, 82, 255, 255, 88}};
+    int count = sweep({{Op::color, 1.79661F}, {Op::color, 0.722973049F}}, {in});
+    CHECK(count == static_cast<int>(2 * available_engines().size()));
 }
 
 TEST_CASE("turns by next to nothing, which take coordinates in a tile as far as they go") {

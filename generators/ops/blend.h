@@ -8,39 +8,52 @@ namespace halmix {
 /// themselves, truncated, clipped. Clipping changes nothing for shares in 0..1, for which Pillow leaves it out.
 ///
 /// The result is the first level and a share of the difference. If p1 is not 0, 16-bit numbers give that share of all
-/// differences exactly: p2 whole ones and, in units of 2^-16, p3 if the difference is not negative or else p4.
-struct Blend {
-    explicit Blend(const OpInput& in) : param(in.param), portable(in.portable) {}
+/// differences exactly: p2 whole ones and, in units of 2^-16, p3 if the difference is not negative or else p4. p1 says
+/// which of them are needed:
+///   1  all
+///   2  p3 is p4
+///   3  and p2 is 1: what is left of the share goes to the second level
+///   4  and p2 is 0: it goes to the first
+class Blend {
+ public:
+    explicit Blend(const OpInput& in) : param(in.param), portable(in.portable) {
+        if (portable) return;
+        for (int form : {4, 3, 2, 1}) cases.push_back(Halide::cast<int>(param(1)) == form);
+    }
 
-    [[nodiscard]] Halide::Expr in_integers() const { return param(1) != Halide::Expr(0.0); }
+    /// When the result takes fewer operations than in floats.
+    [[nodiscard]] const std::vector<Halide::Expr>& fast_paths() const { return cases; }
+
+    /// For any share.
+    [[nodiscard]] Halide::Expr in_floats(const Halide::Expr& from, const Halide::Expr& to) const {
+        using namespace Halide;
+        Expr difference = cast<int16_t>(to) - cast<int16_t>(from);
+        Expr level = cast<float>(from) + cast<float>(param(0)) * cast<float>(difference);
+        return saturating_cast<uint8_t>(cast<int>(level));
+    }
 
     Halide::Expr operator()(const Halide::Expr& from, const Halide::Expr& to) const {
         using namespace Halide;
+        Expr result = in_floats(from, to);
+        if (portable) return result;
+
         Expr difference = cast<int16_t>(to) - cast<int16_t>(from);
         auto number = [&](int i) { return cast<int16_t>(param(i)); };
-        Expr part = mul_shift_right(difference, select(difference < cast<int16_t>(0), number(4), number(3)), 16);
-        Expr in_16_bits = cast<int16_t>(from) + difference * number(2) + part;
-        Expr in_floats = cast<float>(from) + cast<float>(param(0)) * cast<float>(difference);
-        Expr truncated = saturating_cast<uint8_t>(cast<int>(in_floats));
-        return portable ? truncated : select(in_integers(), saturating_cast<uint8_t>(in_16_bits), truncated);
+        auto share = [&](const Expr& units) { return mul_shift_right(difference, units, 16); };
+        Expr wholes = cast<int16_t>(from) + difference * number(2);
+        Expr levels[] = {cast<int16_t>(from) + share(number(3)), cast<int16_t>(to) + share(number(3)),
+                         wholes + share(number(3)),
+                         wholes + share(select(difference < cast<int16_t>(0), number(4), number(3)))};
+        for (std::size_t i = std::size(levels); i-- > 0;) {
+            result = select(cases[i], saturating_cast<uint8_t>(levels[i]), result);
+        }
+        return result;
     }
 
  private:
     PerImage param;
     bool portable;
+    std::vector<Halide::Expr> cases;
 };
-
-/// Pillow's luminance of an RGB pixel, (19595 R + 38470 G + 7471 B + 2^15) / 2^16; a gray pixel is its own. By high and
-/// low bytes of the weights it fits 16 bits.
-inline Halide::Expr luminance(const OpInput& in, const Halide::Expr& x, const Halide::Expr& y) {
-    using namespace Halide;
-    if (in.channels == 1) return in.image(0, x, y);
-    auto weighted = [&](int red, int green, int blue) {
-        auto term = [&](int c, int weight) { return cast<uint16_t>(in.image(c, x, y)) * cast<uint16_t>(weight); };
-        return term(0, red) + term(1, green) + term(2, blue);
-    };
-    Expr high = weighted(19595 >> 8, 38470 >> 8, 7471 >> 8), low = weighted(19595 & 255, 38470 & 255, 7471 & 255);
-    return cast<uint8_t>((high + (low >> 8) + cast<uint16_t>(128)) >> 8);
-}
 
 }  // namespace halmix

@@ -4,14 +4,14 @@
 
 namespace halmix {
 
-/// Blends with Pillow's SMOOTH filter (1 1 1, 1 5 1, 1 1 1) / 13, whose float32 form equals (2 S + 13) / 26 in
-/// integers; the outermost pixels are left as they are.
+/// Blends with Pillow's SMOOTH filter (1 1 1, 1 5 1, 1 1 1) / 13, whose float32 form equals (S + 6) / 13 in integers;
+/// the outermost pixels are left as they are.
 inline OpOutput sharpness(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y"), byte("byte");
 
     Blend blend(in);
-    auto smooth = [](const Expr& sum) { return cast<uint8_t>((2 * sum + cast<uint16_t>(13)) / cast<uint16_t>(26)); };
+    auto smooth = [](const Expr& sum) { return (sum + cast<uint16_t>(6)) / cast<uint16_t>(13); };
     Expr outermost = y == 0 || y == in.height - 1;
     if (in.portable) {
         PerImage out = in.func("out");
@@ -26,26 +26,45 @@ inline OpOutput sharpness(const OpInput& in) {
         return {out, Role::stencil};
     }
 
-    // By bytes, neighbours are `channels` apart. Around the image there are some that may be read, and mean nothing.
-    PerImage bytes = in.func("bytes"), column = in.func("column"), out = in.func("out");
-    RDom inner(0, in.width * in.channels, in.prefix + "inner");
-    bytes(byte, y) = undef<uint8_t>();
-    bytes(inner, y) = in.image(inner % in.channels, inner / in.channels, clamp(y, 0, in.height - 1));
+    // By bytes, neighbours are `channels` apart. Those of a row that have them on both sides are computed in groups,
+    // the last of which is moved inwards. Rows shorter than a group go byte by byte, so those of gray images have
+    // smaller ones.
+    PerImage column = in.func("column"), out = in.func("out");
+    const int group = in.schedule["stencil_group"] / (in.channels == 1 ? 2 : 1);
+    Expr inner = (in.width - 2) * in.channels, all = in.width * in.channels;
+    auto level = [&](const Expr& at, const Expr& row) { return in.image(at % in.channels, at / in.channels, row); };
+    auto level_in = [&](const Expr& row) { return cast<uint16_t>(level(byte, clamp(row, 0, in.height - 1))); };
+    column(byte, y) = level_in(y - 1) + level_in(y) + level_in(y + 1);
 
-    auto level = [&](const Expr& at, const Expr& row) { return cast<uint16_t>(bytes(at, row)); };
-    column(byte, y) = level(byte, y - 1) + level(byte, y) + level(byte, y + 1);
-    Expr at = x * in.channels + c;
-    Expr sum = column(at - in.channels, y) + column(at, y) + column(at + in.channels, y) + 4 * level(at, y);
-    out(c, x, y) = select(outermost, bytes(at, y), blend(smooth(sum), bytes(at, y)));
+    auto groups_of = [&](const std::string& name, const Expr& extent) {
+        return RDom(0, group, 0, (extent + group - 1) / group, in.prefix + name);
+    };
+    auto in_group = [&](const RDom& r, const Expr& extent) {
+        return unsafe_promise_clamped(min(r.y * group, max(extent - group, 0)) + r.x, 0, extent - 1);
+    };
+    out(c, x, y) = undef<uint8_t>();
+    RDom body = groups_of("body", inner);
+    body.where(!outermost);
+    body.where(inner >= group || body.x < inner);
+    Expr at = in_group(body, inner) + in.channels;
+    Expr sum = column(at - in.channels, y) + column(at, y) + column(at + in.channels, y);
+    sum += 4 * cast<uint16_t>(level(at, y));
+    out(at % in.channels, at / in.channels, y) = blend(smooth(sum), level(at, y));
+
+    RDom outer = groups_of("outer", all);
+    outer.where(outermost);
+    outer.where(all >= group || outer.x < all);
+    Expr copied = in_group(outer, all);
+    out(copied % in.channels, copied / in.channels, y) = level(copied, y);
     RDom side(0, 2, in.prefix + "side");
     Expr edge = side * (in.width - 1);
-    out(c, edge, y) = bytes(edge * in.channels + c, y);
+    out(c, edge, y) = in.image(c, edge, y);
 
     return {.image = out,
             .role = Role::stencil,
-            .support = {{bytes, Role::source, {{Update::body}}}, {column, Role::partial}},
-            .updates = {{Update::border}},
-            .fast_path = blend.in_integers()};
+            .support = {{column, Role::partial, {}, all}},
+            .updates = {{Update::body, inner >= group}, {Update::copy, all >= group}, {Update::border}},
+            .fast_paths = blend.fast_paths()};
 }
 
 }  // namespace halmix

@@ -1,5 +1,6 @@
 // The extern stages of pipelines: byte shuffles, which Halide would do one byte at a time on x86, or by many more of
-// them. What they shuffle is in lookup.h, mix.h, repack.h and resample.h; here are the images around it.
+// them. What they shuffle is in lookup.h, luminance.h, mix.h, repack.h, resample.h and warp.h; here are the images around
+// it.
 
 #include <HalideRuntime.h>
 
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "cpu/lookup.h"
+#include "cpu/luminance.h"
 #include "cpu/mix.h"
 #include "cpu/repack.h"
 #include "cpu/resample.h"
@@ -96,6 +98,40 @@ void ask_for_all(halide_buffer_t* buffer, std::initializer_list<int> extents) {
         dim->extent = extent;
         dim++;
     }
+}
+
+/// out(3 x + c, y) = the luminance of the pixel (x, y) of the image, of whole pixels.
+int luminance_of_image(halide_buffer_t* image, halide_buffer_t* out, luminance::Function luminance) {
+    const halide_dimension_t &bytes = out->dim[0], &rows = out->dim[1];
+    const int x = bytes.min / 3, pixels = bytes.extent / 3;
+    if (image->is_bounds_query() || out->is_bounds_query()) {
+        if (!image->is_bounds_query()) return 0;
+        ask_for_all(image, {3, pixels, rows.extent});
+        image->dim[1].min = x;
+        image->dim[2].min = rows.min;
+        return 0;
+    }
+    for (int y = rows.min; y < rows.min + rows.extent; y++) {
+        const int from[3] = {0, x, y}, to[2] = {bytes.min, y};
+        luminance(image->address_of(from), out->address_of(to), pixels);
+    }
+    return 0;
+}
+
+/// out() = the sum of the luminances of the image, which has width * height pixels.
+int total_of_image(halide_buffer_t* image, int width, int height, halide_buffer_t* out, luminance::Total total) {
+    if (image->is_bounds_query() || out->is_bounds_query()) {
+        if (image->is_bounds_query()) ask_for_all(image, {3, width, height});
+        return 0;
+    }
+    std::uint64_t sum = 0;
+    by_rows(image, image, [&](const std::uint8_t* from, std::uint8_t*, std::size_t pixels) {
+        for (std::size_t i = 0; i < pixels; i += luminance::most_at_once) {
+            sum += total(from + 3 * i, std::min(pixels - i, luminance::most_at_once));
+        }
+    });
+    *reinterpret_cast<std::uint64_t*>(out->host) = sum;
+    return 0;
 }
 
 /// The pass of a resize along rows; extents are those that generators/resample_generator.cpp passes.
@@ -244,6 +280,26 @@ int halmix_mix_rows__cpu_avx512(halide_buffer_t* original, halide_buffer_t* chai
 int halmix_mix_rows__cpu_avx2(halide_buffer_t* original, halide_buffer_t* chains, halide_buffer_t* weights, float mix,
                               int chain_count, halide_buffer_t* out) {
     return halmix::mix_rows(original, chains, weights, mix, chain_count, out, halmix::mix::avx2);
+}
+
+int halmix_luminance_total__cpu_avx512(halide_buffer_t* image, int width, int height, halide_buffer_t* out) {
+    return halmix::total_of_image(image, width, height, out, halmix::luminance::avx512_total);
+}
+
+int halmix_luminance__cpu_avx2(halide_buffer_t* image, halide_buffer_t* out) {
+    return halmix::luminance_of_image(image, out, halmix::luminance::avx2);
+}
+
+int halmix_luminance_total__cpu_avx2(halide_buffer_t* image, int width, int height, halide_buffer_t* out) {
+    return halmix::total_of_image(image, width, height, out, halmix::luminance::avx2_total);
+}
+
+int halmix_luminance__cpu_sse41(halide_buffer_t* image, halide_buffer_t* out) {
+    return halmix::luminance_of_image(image, out, halmix::luminance::ssse3);
+}
+
+int halmix_luminance_total__cpu_sse41(halide_buffer_t* image, int width, int height, halide_buffer_t* out) {
+    return halmix::total_of_image(image, width, height, out, halmix::luminance::ssse3_total);
 }
 
 int halmix_repack__cpu_avx512(halide_buffer_t* image, halide_buffer_t* out) {

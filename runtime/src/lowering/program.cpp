@@ -75,39 +75,53 @@ Params rotation(double degrees, int width, int height) {
 }
 
 /// The parameters of a blend: the factor and, if there are any, the integers that give its share of every difference of
-/// levels D (generators/ops/blend.h).
+/// levels D, with their form (generators/ops/blend.h). GPUs blend in floats and need none.
 ///
-/// They must give the integers below or equal to D f, rounded to float32 as Pillow has it. Up to |D| = 255 these are
-/// the same for all f between two neighbouring fractions with denominators up to 255, which are more than 2^-16 apart;
-/// so one of the two multiples of 2^-16 next to f does. If f is such a fraction but for rounding, D f of either sign
-/// may be an integer, and different multiples, above and below it, are right for the two. Products close to an integer
-/// that are none could become one in the sum: for these there are no parameters. GPUs blend in floats and need none.
+/// They must give the integers below or equal to D f, rounded to float32 as Pillow has it. Up to the largest |D| that
+/// is not clipped anyway, these are the same for all f between two neighbouring fractions with denominators up to it,
+/// which are more than 2^-16 apart; so a multiple of 2^-16 next to f does for either sign. If f is such a fraction but
+/// for rounding, D f may be an integer, and the multiples above and below it are right for the two signs.
 Params blend(float factor, Processor processor) {
     if (processor == Processor::gpu || !(factor >= 0 && factor < 100)) return {factor};
-    auto units = static_cast<int>(factor * 65536.0);
-    constexpr float margin = 1.0F / 32768;
-    // Larger differences are clipped whatever they become.
-    int end = factor > 1 ? static_cast<int>(256 / factor) + 1 : 256;
-    if (factor * static_cast<float>(end - 1) >= 256) end--;
-    int close = 0, raise = 0, lower = 0;  // not bool, and no products of integers, so that compilers make good vectors
-    int down = 0, up = 65535;             // difference * units, difference * (units + 1) + 65535
-    for (int difference = 0; difference < end; difference++) {
-        float product = factor * static_cast<float>(difference);
-        int below = static_cast<int>(product);
-        float rest = product - static_cast<float>(below);
-        int above = below + (rest > 0 ? 1 : 0);
-        close |= ((rest > 0 ? 1 : 0) & (rest < margin ? 1 : 0)) | (rest > 1 - margin ? 1 : 0);
-        raise |= down >> 16 != below ? 1 : 0;
-        lower |= up >> 16 != above ? 1 : 0;
-        down += units;
-        up += units + 1;
+    auto product = [=](int difference) { return factor * static_cast<float>(difference); };
+    auto parameters = [=](int not_negative, int negative) -> Params {
+        const int whole = (not_negative + 0x8000) >> 16, rest = whole << 16;
+        const int form = not_negative != negative ? 1 : whole > 1 ? 2 : whole == 1 ? 3 : 4;
+        return {factor, static_cast<double>(form), static_cast<double>(whole), static_cast<double>(not_negative - rest),
+                static_cast<double>(negative - rest)};
+    };
+    int largest = factor > 1 ? static_cast<int>(256 / factor) : 255;
+    if (product(largest) >= 256) largest--;
+
+    // The neighbours, by the Stern-Brocot tree.
+    struct Fraction {
+        int numerator, denominator;
+    };
+    Fraction below{static_cast<int>(factor) - 1, 1}, above{1, 0};
+    while (below.denominator + above.denominator <= largest) {
+        const Fraction between{below.numerator + above.numerator, below.denominator + above.denominator};
+        const float found = product(between.denominator);
+        const auto whole = static_cast<float>(between.numerator);
+        if (found == whole) {
+            for (int n = 2; n * between.denominator <= largest; n++) {
+                if (product(n * between.denominator) != static_cast<float>(n * between.numerator)) return {factor};
+            }
+            const int units = between.numerator << 16, floor = units / between.denominator;
+            return parameters(floor + (units % between.denominator == 0 ? 0 : 1), floor);
+        }
+        (found < whole ? above : below) = between;
     }
-    int not_negative = units + raise, negative = units + 1 - lower;
-    int whole = (not_negative + 0x8000) >> 16;
-    not_negative -= whole << 16;
-    negative -= whole << 16;
-    if (close != 0 || negative != static_cast<std::int16_t>(negative)) return {factor};
-    return {factor, 1, static_cast<double>(whole), static_cast<double>(not_negative), static_cast<double>(negative)};
+
+    // No product is closer to an integer than these two. Those that Pillow's roundings could carry across one have no
+    // parameters: product and sum are rounded by 2^-17 each.
+    constexpr double margin = 1.0 / 65536;
+    const double f = factor;
+    if (f * below.denominator - below.numerator <= margin || above.numerator - f * above.denominator <= margin) {
+        return {factor};
+    }
+    int units = static_cast<int>(f * 65536);
+    if (units * below.denominator <= below.numerator << 16) units++;
+    return parameters(units, units);
 }
 
 void add_op(Program& program, const OpCall& call, int width, int height, int channels, Processor processor) {
