@@ -15,7 +15,7 @@ enum class Role {
     pixels,   ///< pixels of the same row
     bytes,    ///< the same byte
     lookup,   ///< the same pixel, through a table; on targets with an extern stage for it, that stage
-    stencil,  ///< pixels close by
+    stencil,  ///< pixels close by, in updates: groups of bytes of one row, and borders
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
