@@ -21,32 +21,80 @@ void updates_of_lines(const CpuScheduler& cpu, const ChainStage& stage, const Va
     }
 }
 
-}  // namespace
+/// Vectors of bytes side by side, of several rows in one go.
+void strips(Stage update, const std::vector<RVar>& r) {
+    update.never_partition_all().allow_race_conditions().vectorize(r[0]).unroll(r[1]);
+}
 
-/// Bytes side by side from a row in the first cache: one that shear_x moves, or one that shear_y has put together.
-/// Then borders, and lines that are repaired.
-void schedule_shear(const CpuScheduler& cpu, const ChainStage& stage) {
+/// Strip by strip, down the columns. Then bytes that are repaired, borders, and all of images that have no strips.
+void schedule_shear_y(const CpuScheduler& cpu, const ChainStage& stage) {
     Func image = stage.stored;
-    Var x = image.args()[1], y = image.args()[2];
-    cpu.by_bytes(image, stage.op.fast_paths);
-    updates_of_lines(cpu, stage, stage.op.role == Role::shear_x ? y : x);
+    Var c = image.args()[0], x = image.args()[1];
+    for (int i = 0; i < image.num_update_definitions(); i++) {
+        std::vector<RVar> r = image.rvars(i);
+        Stage update = image.update(i).never_partition_all();
+        switch (stage.op.updates[i].name) {
+            case Update::body:
+                strips(update, r);
+                break;
+            case Update::repair:
+                update.allow_race_conditions().vectorize(r[0]);
+                break;
+            case Update::border:
+                update.reorder(c, r[0], x).unroll(c);
+                break;
+            default:
+                update.reorder(c, r[0], x).unroll(c);
+                update.vectorize(r[0], cpu.float_lanes("shear_repair_lanes"), TailStrategy::GuardWithIf);
+        }
+    }
+    const int group = cpu.parameters["shear_y_group"];
     for (const Support& support : stage.op.support) {
         Func f = support.func;
-        Var i = f.args()[0];
-        if (support.role == Role::shear_x_row) {
-            cpu.row_by_row(f, {image, y});
-            f.vectorize(i, cpu.byte_lanes("bytes_lanes"), TailStrategy::RoundUp);
-            f.update().vectorize(f.rvars(0)[0], cpu.byte_lanes("bytes_lanes"), TailStrategy::GuardWithIf);
-        } else if (support.role == Role::shear_y_row) {
-            cpu.row_by_row(f, {image, y});
-            f.vectorize(i, cpu.parameters["shear_y_group"], TailStrategy::RoundUp);
-        } else if (support.role == Role::shear_fractions) {
-            int lanes = cpu.byte_lanes("shear_line_lanes");
-            f.compute_root().vectorize(i, lanes, TailStrategy::RoundUp);
-            RVar difference = f.rvars(0)[0];
-            f.update().reorder(difference, i).vectorize(i, lanes);
-            f.update().unroll(difference, cpu.parameters["shear_line_unroll"]);
+        if (support.role == Role::shear_y_strip) {
+            f.compute_root().bound_extent(f.args()[0], group).vectorize(f.args()[0]);
+        } else if (support.role == Role::shear_y_doubt) {
+            f.compute_root().update().unscheduled();
+        } else if (support.role == Role::shear_y_differs) {
+            f.compute_root().bound_extent(f.args()[0], group);
+            for (int i = 0; i < f.num_update_definitions(); i++) strips(f.update(i), f.rvars(i));
         }
+    }
+}
+
+/// Bytes side by side from a row in the first cache. Then borders, and lines that are repaired.
+void schedule_shear_x(const CpuScheduler& cpu, const ChainStage& stage) {
+    Func image = stage.stored;
+    Var y = image.args()[2];
+    cpu.by_bytes(image, stage.op.fast_paths);
+    updates_of_lines(cpu, stage, y);
+    for (const Support& support : stage.op.support) {
+        if (support.role != Role::shear_x_row) continue;
+        Func f = support.func;
+        const int lanes = cpu.byte_lanes("bytes_lanes");
+        cpu.row_by_row(f, {image, y});
+        f.vectorize(f.args()[0], lanes, TailStrategy::RoundUp);
+        f.update().vectorize(f.rvars(0)[0], lanes, TailStrategy::GuardWithIf);
+    }
+}
+
+}  // namespace
+
+void schedule_shear(const CpuScheduler& cpu, const ChainStage& stage) {
+    for (const Support& support : stage.op.support) {
+        if (support.role != Role::shear_fractions) continue;
+        Func f = support.func;
+        Var line = f.args()[0];
+        RVar difference = f.rvars(0)[0];
+        const int lanes = cpu.byte_lanes("shear_line_lanes");
+        f.compute_root().vectorize(line, lanes, TailStrategy::RoundUp);
+        f.update().reorder(difference, line).vectorize(line, lanes);
+        f.update().unroll(difference, cpu.parameters["shear_line_unroll"]);
+    }
+    if (stage.op.role == Role::shear_x) {
+        schedule_shear_x(cpu, stage);
+    } else {
+        schedule_shear_y(cpu, stage);
     }
 }
 

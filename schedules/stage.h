@@ -32,8 +32,10 @@ enum class Role {
 
     shear_x,          ///< bytes of one row; then borders of each row and some rows once more
     shear_x_row,      ///< (byte, y): the image by rows, padded, each read by one row of the result
-    shear_y,          ///< bytes of a row of its own; then borders of each column and some columns once more
-    shear_y_row,      ///< (byte, y): the result by rows, padded, from a few rows of the source
+    shear_y,          ///< strips of bytes, down the columns; then some bytes once more, and borders of each column
+    shear_y_strip,    ///< (byte, strip): what the bytes of a strip have
+    shear_y_doubt,    ///< (strip): whether one of its columns is in doubt
+    shear_y_differs,  ///< (byte, row, strip): which bytes of a strip are computed once more
     shear_fractions,  ///< (line): what all differences of levels say of the line
 
     affine,  ///< pixels from anywhere; on CPUs an extern stage's

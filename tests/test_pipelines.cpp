@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <random>
@@ -229,6 +230,24 @@ TEST_CASE("factors whose products are so close to whole numbers that Pillow's ro
     reference::Image in{2, 1, 3, {46, 0, 82, 255, 255, 88}};
     int count = sweep({{Op::color, 1.79661F}, {Op::color, 0.722973049F}}, {in});
     CHECK(count == static_cast<int>(2 * available_engines().size()));
+}
+
+TEST_CASE("slopes that are fractions, and those next to them, where roundings decide") {
+    // Lines are then on either side of fractions of levels, by a rounding, or on them.
+    std::vector<OpCall> calls;
+    for (const double denominator : {3, 4, 7, 8, 20, 64, 127, 200, 254, 255}) {
+        for (const double numerator : {1, 2, 9}) {
+            const double slope = numerator / denominator;
+            for (const Op op : {Op::shear_x, Op::shear_y}) {
+                for (const double value : {slope, -slope, std::nextafter(slope, 0.0), std::nextafter(slope, 1.0)}) {
+                    calls.push_back({op, value});
+                }
+            }
+        }
+    }
+    int count = sweep(calls, {make(Content::noise, 53, 61, 3), make(Content::two_levels, 61, 53, 3),
+                              make(Content::noise, 140, 70, 1), make(Content::ramp, 70, 140, 3)});
+    CHECK(count == static_cast<int>(960 * available_engines().size()));
 }
 
 TEST_CASE("turns by next to nothing, which take coordinates in a tile as far as they go") {

@@ -22,8 +22,9 @@ struct Shear {
     PerImage whole;       ///< i32 (line): of that, whole pixels
     PerImage step;        ///< u32 (line): the fraction f in units of 2^-32
     PerImage fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
-                          ///< at most 1 if there is one too close to f
-    PerImage multiplier;  ///< u16 (line): what stands for f in units of 2^-16
+                          ///< the lowest denominator of one that is too close to f, or 65535
+    PerImage multiplier;  ///< (line): i32, what stands for f in units of 2^-16; i32, the same, or for a line in doubt
+                          ///< what stands for it if it is above the fraction that it is too close to, the first below
 
     /// `extent` is that of the source along the lines.
     Shear(const OpInput& in, const Halide::Expr& extent)
@@ -47,22 +48,40 @@ struct Shear {
         Expr rounded = cast<uint16_t>(difference) * high;
         Expr exact = rounded + mul_shift_right(cast<uint16_t>(difference), low, 16);
         fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(65535)};
+        Expr close = exact + cast<uint16_t>(1) <= cast<uint16_t>(1);
         fractions(line) = {fractions(line)[0] | saturating_sub(rounded - cast<uint16_t>(1), exact),
-                           min(fractions(line)[1], exact + cast<uint16_t>(1))};
-        multiplier(line) = high + cast<uint16_t>(fractions(line)[0] != 0);
+                           min(fractions(line)[1], select(close, cast<uint16_t>(difference), cast<uint16_t>(65535)))};
+
+        // Nothing is rounded of what comes of a multiple of 2^-16.
+        Expr scaled = near * Expr(65536.0), rounds = scaled != floor(scaled);
+        Expr sure = cast<int>(high) + cast<int>(rounds && fractions(line)[0] != 0);
+        Expr denominator = cast<double>(fractions(line)[1]);
+        Expr numerator = floor(denominator * (cast<double>(step(line)) * Expr(1 / 4294967296.0)) + Expr(0.5));
+        Expr fraction = numerator * Expr(65536.0) / denominator;
+        Expr below = cast<int>(max(ceil(fraction) - Expr(1.0), Expr(0.0)));
+        Expr above = cast<int>(min(floor(fraction) + Expr(1.0), Expr(65536.0)));
+        Expr doubtful = rounds && fractions(line)[1] != cast<uint16_t>(65535);
+        multiplier(line) = {select(doubtful, below, sure), select(doubtful, above, sure)};
     }
 
     [[nodiscard]] Halide::Expr in_doubt(const Halide::Expr& line) const {
-        return fractions(line)[1] <= Halide::cast<uint16_t>(1);
+        return multiplier(line)[0] != multiplier(line)[1];
     }
 
-    /// The level between two neighbours on a line that is not in doubt.
-    static Halide::Expr level(const Halide::Expr& near, const Halide::Expr& far, const Halide::Expr& multiplier) {
+    /// Of the two neighbours, the one that a multiplier is closer to: level() begins there.
+    static Halide::Expr begins_at_far(const Halide::Expr& multiplier) { return multiplier >= 32768; }
+
+    /// A multiplier from there, which 16 bits with a sign hold.
+    static Halide::Expr factor(const Halide::Expr& multiplier) {
+        return Halide::cast<int16_t>(Halide::cast<uint16_t>(multiplier));
+    }
+
+    /// The level between two neighbours, `begin` being one of them.
+    static Halide::Expr level(const Halide::Expr& begin, const Halide::Expr& near, const Halide::Expr& far,
+                              const Halide::Expr& factor) {
         using namespace Halide;
-        Expr difference = cast<int16_t>(far) - cast<int16_t>(near), factor = reinterpret<int16_t>(multiplier);
-        // The product with a multiplier of 2^15 or more, which is negative as a signed one, lacks the difference.
-        Expr product = mul_shift_right(difference, factor, 16) + (difference & (factor >> 15));
-        return cast<uint8_t>(cast<int16_t>(near) + product);
+        Expr difference = cast<int16_t>(far) - cast<int16_t>(near);
+        return cast<uint8_t>(cast<int16_t>(begin) + mul_shift_right(difference, factor, 16));
     }
 
     /// The pixel of a line that has the source's first (end 0) or last (end 1) pixel for one neighbour and none for the
@@ -84,12 +103,19 @@ struct Shear {
     [[nodiscard]] Halide::Expr exact_level(const Halide::Expr& pixel, const Halide::Expr& line, const Source& source,
                                            const Halide::Expr& fill) const {
         using namespace Halide;
-        auto clamped = [&](const Expr& i) { return cast<double>(source(clamp(i, 0, extent - 1))); };
         Expr first = pixel + whole(line);
-        Expr near = clamped(first), far = clamped(first + 1);
-        Expr between = (source_centre(pixel, line) - Expr(0.5)) - cast<double>(first);
-        Expr level = clamp(near + (far - near) * between, Expr(0.0), Expr(255.0));
-        return select(inside(pixel, line), cast<uint8_t>(cast<int>(level)), fill);
+        auto at = [&](const Expr& i) { return source(clamp(i, 0, extent - 1)); };
+        return select(inside(pixel, line), exact_between(pixel, whole(line), offset(line), at(first), at(first + 1)),
+                      fill);
+    }
+
+    /// Pillow's level between two neighbours of a pixel that is inside.
+    static Halide::Expr exact_between(const Halide::Expr& pixel, const Halide::Expr& whole, const Halide::Expr& offset,
+                                      const Halide::Expr& near, const Halide::Expr& far) {
+        using namespace Halide;
+        Expr between = ((centre(pixel) + offset) - Expr(0.5)) - cast<double>(pixel + whole);
+        Expr level = cast<double>(near) + (cast<double>(far) - cast<double>(near)) * between;
+        return cast<uint8_t>(cast<int>(clamp(level, Expr(0.0), Expr(255.0))));
     }
 
     [[nodiscard]] std::vector<Support> support() const {

@@ -19,7 +19,9 @@ inline OpOutput shear_x(const OpInput& in) {
 
     FilledRow row(in, y);
     Expr from = x * in.channels + c + clamp(shear.whole(y), -in.width - 1, in.width) * in.channels;
-    out(c, x, y) = Shear::level(row.bytes(from, y), row.bytes(from + in.channels, y), shear.multiplier(y));
+    Expr multiplier = shear.multiplier(y)[0], begin = from + select(Shear::begins_at_far(multiplier), in.channels, 0);
+    out(c, x, y) = Shear::level(row.bytes(begin, y), row.bytes(from, y), row.bytes(from + in.channels, y),
+                                Shear::factor(multiplier));
 
     RDom end(0, Shear::border_ends, in.prefix + "end");
     Expr border = shear.border_pixel(end, y);

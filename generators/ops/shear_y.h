@@ -1,77 +1,203 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "generators/ops/filled_row.h"
 #include "generators/ops/shear.h"
 
 namespace halmix {
 
-/// The affine warp (1, 0, 0, p0, 1, 0): columns stay columns, moved by p0 times their centre, so only y is
-/// interpolated.
+/// A row cut into strips of bytes, the last of them moved inwards, and what the columns of each have in common.
 ///
-/// A few columns side by side move by whole rows that differ little: their neighbours are selected from a few rows,
-/// each read densely. Slopes for which that is not so have all their columns computed in double.
+/// Columns side by side move by whole rows that differ little, so that the neighbours of a strip's bytes are selected
+/// from a few rows, each read densely.
+struct Strips {
+    static constexpr int together = 4;  ///< rows of a strip that share what they read
+    static constexpr int word = 8;      ///< bytes computed once more together
+
+    int group;                 ///< bytes of a strip
+    std::vector<int> spreads;  ///< by how many rows the columns of a strip may differ: there is code for each
+    Halide::Expr row_bytes, count;
+    Halide::Expr none;  ///< whether the slope is too steep for strips, or a row too short
+    PerImage base;      ///< i32 (strip): the whole rows that its first column moves by, or its last, whichever is less
+    PerImage spread;    ///< i32 (strip): of `spreads`, the one that is enough
+    PerImage begin, end;  ///< i32 (strip): rows whose neighbours all lie in the image, too few of them not counted
+    PerImage in_doubt;    ///< u8 (strip): whether one of its columns is
+    PerImage rise;        ///< u8 (byte, strip): whole rows from `base`
+    PerImage offset;      ///< f64 (byte, strip): what its column has
+    PerImage factor, begins_at_far;  ///< (byte, strip): i16 and u8 of both multipliers, see Shear::level
+
+    Strips(const OpInput& in, const Shear& shear)
+        : group(in.schedule["shear_y_group"]),
+          spreads({1}),
+          row_bytes(in.width * in.channels),
+          count((row_bytes + group - 1) / group),
+          base(in.func("base")),
+          spread(in.func("spread")),
+          begin(in.func("begin")),
+          end(in.func("end")),
+          in_doubt(in.func("strip_in_doubt")),
+          rise(in.func("rise")),
+          offset(in.func("byte_offset")),
+          factor(in.func("factor")),
+          begins_at_far(in.func("begins_at_far")) {
+        using namespace Halide;
+        Var s("s"), i("i");
+        const int most = in.schedule["shear_y_spread"];
+        if (most > 1) spreads.push_back(most);
+        const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a strip to its last
+        none = abs(in.param(0)) * Expr(double(reach)) >= Expr(double(most)) || row_bytes < group;
+        auto column = [&](const Expr& i) { return clamp(byte(i, s) / in.channels, 0, in.width - 1); };
+        Expr first = shear.whole(column(0)), last = shear.whole(column(group - 1));
+        base(s) = hide_bounds(min(first, last));
+        spread(s) = hide_bounds(select(max(first, last) - base(s) <= 1, 1, most));
+        begin(s) = hide_bounds(clamp(-base(s), 0, in.height));
+        Expr after = clamp(in.height - 1 - spread(s) - base(s), 0, in.height);
+        end(s) = hide_bounds(select(after - begin(s) < together, begin(s), after));
+        RDom all(0, reach + 1, in.prefix + "columns");
+        in_doubt(s) = cast<uint8_t>(0);
+        in_doubt(s) =
+            in_doubt(s) | cast<uint8_t>(shear.in_doubt(clamp(byte(0, s) / in.channels + all, 0, in.width - 1)));
+
+        rise(i, s) = cast<uint8_t>(shear.whole(column(i)) - base(s));
+        offset(i, s) = shear.offset(column(i));
+        Expr multiplier[] = {shear.multiplier(column(i))[0], shear.multiplier(column(i))[1]};
+        auto of_both = [&](const auto& f) { return Tuple(f(multiplier[0]), f(multiplier[1])); };
+        factor(i, s) = of_both(Shear::factor);
+        begins_at_far(i, s) = of_both([](const Expr& m) { return cast<uint8_t>(Shear::begins_at_far(m)); });
+    }
+
+    [[nodiscard]] Halide::Expr byte(const Halide::Expr& i, const Halide::Expr& strip) const {
+        using namespace Halide;
+        return unsafe_promise_clamped(min(strip * group, row_bytes - group) + i, 0, row_bytes - 1);
+    }
+
+    [[nodiscard]] std::vector<Support> support() const {
+        std::vector<Support> all;
+        for (const PerImage& f : {base, spread, begin, end}) all.push_back({f, Role::line});
+        all.push_back({in_doubt, Role::shear_y_doubt});
+        for (const PerImage& f : {rise, offset, factor, begins_at_far}) all.push_back({f, Role::shear_y_strip});
+        return all;
+    }
+};
+
+/// The affine warp (1, 0, 0, p0, 1, 0): columns stay columns, moved by p0 times their centre, so only y is
+/// interpolated. By strips; all in double where there are none.
 inline OpOutput shear_y(const OpInput& in) {
     using namespace Halide;
-    const int group = in.schedule["shear_y_group"];                 // bytes that read the same few rows
-    const int spread = in.schedule["shear_y_spread"];               // rows by which columns of a group may differ
-    const int reach = (group - 1 + in.channels - 1) / in.channels;  // columns from the first of a group to its last
-    Var c("c"), x("x"), y("y"), byte("byte"), i("i");
+    Var c("c"), x("x"), y("y"), i("i"), s("s");
     Shear shear(in, in.height);
+    PerImage out = in.func("out");
+    auto source = [&](const Expr& row) { return in.image(c, x, row); };
     if (in.portable) {
-        PerImage out = in.func("out");
-        auto source = [&](const Expr& row) { return in.image(c, x, row); };
         out(c, x, y) = shear.exact_level(y, x, source, in.fill(c));
         return {out, Role::shear_y};
     }
-    Expr steep = abs(in.param(0)) * Expr(double(reach)) >= Expr(double(spread));
 
-    // By bytes what the columns have; rows from the group's first.
-    PerImage multiplier = in.func("byte_multiplier"), base = in.func("base"), rise = in.func("rise");
-    auto whole = [&](const Expr& at) { return shear.whole(at / in.channels); };
-    multiplier(byte) = shear.multiplier(byte / in.channels);
-    base(i) = hide_bounds(min(whole(i * group), whole(i * group + group - 1)));
-    rise(byte) = cast<uint8_t>(whole(byte) - base(byte / group));
+    Strips strips(in, shear);
+    PerImage fill = fill_by_bytes(in);
+    std::vector<Support> support = shear.support(), of_strips = strips.support();
+    support.insert(support.end(), of_strips.begin(), of_strips.end());
+    support.push_back({fill, Role::line});
+    std::vector<Update> updates;
+    out(c, x, y) = undef<uint8_t>();
 
-    // Rows of bytes with rows of fill above and below, so that what lies outside comes out as fill by itself.
-    PerImage bytes = in.func("bytes"), fill = fill_by_bytes(in), out = in.func("out");
-    RDom inner(0, in.width * in.channels, in.prefix + "inner");
-    Expr level = in.image(inner % in.channels, inner / in.channels, clamp(y, 0, in.height - 1));
-    bytes(byte, y) = undef<uint8_t>();
-    bytes(inner, y) = select(y >= 0 && y < in.height, level, fill(inner));
+    // Loops over rows end where a Func says, or Halide would test each row.
+    PerImage doubtful_rows = in.func("doubtful_rows");
+    doubtful_rows(s) = hide_bounds(select(strips.in_doubt(s) != 0 && !strips.none, in.height, 0));
+    support.push_back({doubtful_rows, Role::line});
 
-    PerImage moved = in.func("moved");
-    Expr first = clamp(y + base(byte / group), -2 - spread, in.height);
-    auto neighbour = [&](int further) {
-        Expr level = bytes(byte, first + further);
-        for (int row = 1; row <= spread; row++) {
-            level = select(rise(byte) >= cast<uint8_t>(row), bytes(byte, first + further + row), level);
-        }
-        return level;
+    PerImage differs = in.func("differs");
+    differs(i, y, s) = undef<uint8_t>();
+    auto result = [&](const Expr& i, const Expr& row, const Expr& s) {
+        Expr byte = strips.byte(i, s);
+        return out(byte % in.channels, byte / in.channels, row);
     };
-    moved(byte, y) = Shear::level(neighbour(0), neighbour(1), multiplier(byte));
-    Expr at = x * in.channels + c;
-    out(c, x, y) = moved(at, y);
+    // Rows of strips, and those of strips in doubt with both multipliers. First the rows that have all neighbours in
+    // the image, some together; then the others, of which what lies outside is fill.
+    auto define = [&](int spread, bool inside) {
+        const std::string name = std::to_string(spread) + (inside ? "_inside" : "_outside");
+        const int together = inside ? Strips::together : 1;
+        PerImage rows = in.func("rows" + name), doubtful = in.func("doubtful" + name);
+        Expr complete = strips.end(s) - strips.begin(s);
+        rows(s) = hide_bounds(
+            select(!strips.none && strips.spread(s) == spread, inside ? complete : in.height - complete, 0));
+        doubtful(s) = hide_bounds(select(strips.in_doubt(s) != 0, rows(s), 0));
+        support.push_back({rows, Role::line});
+        support.push_back({doubtful, Role::line});
+        // The first of those that are computed together.
+        auto row = [&](const Expr& n, const Expr& s) {
+            Expr begin = strips.begin(s), end = strips.end(s);
+            if (inside) return begin + min(n * together, end - begin - together);
+            return select(n < begin, n, n - begin + end);
+        };
+        auto read = [&](const Expr& i, const Expr& row, const Expr& s) {
+            Expr byte = strips.byte(i, s);
+            auto level = [&](const Expr& row) -> Expr { return in.image(byte % in.channels, byte / in.channels, row); };
+            if (inside) return level(unsafe_promise_clamped(row, 0, in.height - 1));
+            return select(row >= 0 && row < in.height, level(clamp(row, 0, in.height - 1)), fill(byte));
+        };
+        auto neighbour = [&](const Expr& i, const Expr& row, const Expr& s) {
+            Expr level = read(i, row + strips.base(s), s);
+            for (int k = 1; k <= spread; k++) {
+                level = select(strips.rise(i, s) >= cast<uint8_t>(k), read(i, row + strips.base(s) + k, s), level);
+            }
+            return level;
+        };
+        auto level = [&](const Expr& i, const Expr& row, const Expr& s, int which) {
+            Expr near = neighbour(i, row, s), far = neighbour(i, row + 1, s);
+            Expr begin = select(strips.begins_at_far(i, s)[which] != 0, far, near);
+            return Shear::level(begin, near, far, strips.factor(i, s)[which]);
+        };
+        auto each = [&](const std::string& what, const PerImage& rows, const auto& set) {
+            RDom r(0, strips.group, 0, together, 0, (in.height + together - 1) / together, 0, strips.count,
+                   in.prefix + what + name);
+            r.where(r.z * together < rows(r[3]));
+            set(r.x, unsafe_promise_clamped(row(r.z, r[3]) + r.y, 0, in.height - 1), r[3]);
+        };
+        each("strips", rows,
+             [&](const Expr& i, const Expr& row, const Expr& s) { result(i, row, s) = level(i, row, s, 0); });
+        updates.push_back({Update::body});
+        each("compared", doubtful, [&](const Expr& i, const Expr& row, const Expr& s) {
+            differs(i, row, s) = cast<uint8_t>(level(i, row, s, 0) != level(i, row, s, 1));
+        });
+    };
+    for (const bool inside : {true, false}) {
+        for (const int spread : strips.spreads) define(spread, inside);
+    }
 
-    RDom end(0, Shear::border_ends, in.prefix + "end");
-    Expr border = shear.border_pixel(end, x);
-    end.where(border >= 0 && border < in.height);
+    // Bytes that the two multipliers of a column do not agree about, and those beside them.
+    RDom again(0, Strips::word, 0, strips.group / Strips::word, 0, in.height, 0, strips.count, in.prefix + "again");
+    again.where(again.z < doubtful_rows(again[3]));
+    std::vector<Expr> word;
+    for (int k = 0; k < Strips::word; k++) word.push_back(differs(again.y * Strips::word + k, again.z, again[3]));
+    again.where(concat_bits(word) != 0);
+    Expr byte = again.y * Strips::word + again.x,
+         whole = strips.base(again[3]) + cast<int>(strips.rise(byte, again[3]));
+    Expr column = strips.byte(byte, again[3]);
+    auto neighbour = [&](const Expr& row) {
+        return select(row >= 0 && row < in.height,
+                      in.image(column % in.channels, column / in.channels, clamp(row, 0, in.height - 1)), fill(column));
+    };
+    result(byte, again.z, again[3]) = shear.exact_between(again.z, whole, strips.offset(byte, again[3]),
+                                                          neighbour(again.z + whole), neighbour(again.z + whole + 1));
+    updates.push_back({Update::repair});
+    support.push_back({differs, Role::shear_y_differs});
+
+    RDom border_end(0, Shear::border_ends, in.prefix + "end");
+    Expr border = shear.border_pixel(border_end, x);
+    border_end.where(border >= 0 && border < in.height);
     border = clamp(border, 0, in.height - 1);
-    out(c, x, border) = select(shear.inside(border, x), bytes(at, shear.edge(end)), in.fill(c));
+    out(c, x, border) = select(shear.inside(border, x), in.image(c, x, shear.edge(border_end)), in.fill(c));
+    updates.push_back({Update::border});
 
-    auto source = [&](const Expr& row) { return bytes(at, row); };
-    update_in_groups(in.height, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom repair) {
-        repair.where(steep || shear.in_doubt(x));
-        out(c, x, repair.x) = shear.exact_level(repair.x, x, source, in.fill(c));
+    update_in_groups(in.height, 1, in.schedule["shear_repair_group"], in.prefix + "exact", [&](RDom exact) {
+        exact.where(strips.none);
+        out(c, x, exact.x) = shear.exact_level(exact.x, x, source, in.fill(c));
+        updates.push_back({Update::rest});
     });
-
-    std::vector<Support> support = shear.support();
-    support.insert(support.end(), {{multiplier, Role::line},
-                                   {base, Role::line},
-                                   {rise, Role::line},
-                                   {fill, Role::line},
-                                   {bytes, Role::source, {{Update::body}}},
-                                   {moved, Role::shear_y_row}});
-    return {out, Role::shear_y, support, {{Update::border}, {Update::repair}, {Update::rest}}};
+    return {out, Role::shear_y, support, updates};
 }
 
 }  // namespace halmix
