@@ -1,5 +1,6 @@
 #include "schedules/cpu.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "schedules/cpu_scheduler.h"
@@ -9,6 +10,10 @@ namespace halmix {
 using namespace Halide;
 
 namespace {
+
+Func of_role(Role role, const ChainStage& stage) {
+    return std::ranges::find(stage.op.support, role, &Support::role)->func;
+}
 
 /// Schedules of the roles that no kind has for itself.
 struct Scheduler : CpuScheduler {
@@ -48,10 +53,6 @@ struct Scheduler : CpuScheduler {
         if (support.role == Role::table) {
             f.vectorize(f.args()[0], floats, TailStrategy::RoundUp);
             for (int scan = 0; scan < f.num_update_definitions(); scan++) f.update(scan).unscheduled();
-        } else if (support.role == Role::histogram) {
-            Var c = f.args()[1];
-            RVar x = f.rvars(0)[0], y = f.rvars(0)[1];
-            f.bound(c, 0, channels).update().reorder(c, x, y).unroll(c);
         } else if (support.role == Role::extreme) {
             f.bound(f.args()[0], 0, channels).update().atomic().vectorize(f.rvars(0)[0], floats);
         } else if (support.role == Role::reduction) {
@@ -77,6 +78,17 @@ struct Scheduler : CpuScheduler {
     static void companion(const Support& support) {
         Func f = support.func;
         f.compute_root().bound(f.args()[0], 0, support.extent);
+    }
+
+    /// Counts side by side, one channel after another, and their sums; then pixels one by one.
+    void histogram(Func f, Func counts) const {
+        Var c = f.args()[1], counts_c = counts.args()[2];
+        std::vector<RVar> sum = f.rvars(0), pixel = f.rvars(1), group = counts.rvars(0);
+        f.compute_root().bound(c, 0, channels);
+        f.update(0).reorder(sum[0], c, sum[1], sum[2]).vectorize(sum[0], floats);
+        f.update(1).reorder(c, pixel[0], pixel[1]).unroll(c);
+        counts.compute_at(f, sum[1]).bound(counts_c, 0, channels).vectorize(counts.args()[0]);
+        counts.update().reorder(group[0], counts_c, group[1], group[2]).unroll(group[0]).unroll(counts_c);
     }
 
     void source(const Support& support) const {
@@ -136,11 +148,13 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
         for (const Support& support : stage.op.support) {
             switch (support.role) {
                 case Role::reduction:
-                case Role::histogram:
                 case Role::extreme:
                 case Role::value:
                 case Role::table:
                     schedule.whole_image(support);
+                    break;
+                case Role::histogram:
+                    schedule.histogram(support.func, of_role(Role::counts, stage));
                     break;
                 case Role::line:
                     schedule.line(support.func);

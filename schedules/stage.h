@@ -19,6 +19,7 @@ enum class Role {
     // what ops make them from
     reduction,  ///< the whole image, into one value that any order of pixels gives
     histogram,  ///< the whole image, into bins
+    counts,     ///< (which, level, channel, ...): what the histogram after it adds up, for a part of the image
     extreme,    ///< a table, into one value per channel
     value,      ///< one value, or one per channel
     table,      ///< (level) or (level, channel)

@@ -293,6 +293,30 @@ TEST_CASE("runs of posterize, solarize and brightness, whose tables nearly have 
     }
 }
 
+TEST_CASE("equalize of more pixels of a level than 16 bits count, in one row and in many, with gaps and without") {
+    int count = 0;
+    for (const auto [width, height] : {Size{1100003, 1}, {1, 9001}, {1201, 1000}, {70000, 17}, {127, 65}}) {
+        for (const Content content : {Content::two_levels, Content::ramp}) {
+            for (const int channels : {1, 3}) {
+                const reference::Image in = make(content, width, height, channels);
+                const std::vector<OpCall> ops = {{Op::equalize}};
+                const reference::Image expected = run_reference(ops, in);
+                for (const int gap : {0, 5}) {
+                    const GuardedImage from(in, Guard::after, gap, false);
+                    for (const Engine& engine : available_engines()) {
+                        GuardedImage to(in, Guard::after, gap, false);
+                        engine.apply(ops, fill, from.view(), to.view());
+                        count++;
+                        if (to.pixels() == expected) continue;
+                        FAIL(engine.target().name << ": " << width << "x" << height << "x" << channels);
+                    }
+                }
+            }
+        }
+    }
+    CHECK(count == static_cast<int>(40 * available_engines().size()));
+}
+
 TEST_CASE("the autocontrast table of every pair of lowest and highest level") {
     int count = 0;
     for (const Engine& engine : available_engines()) {
