@@ -51,7 +51,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         });
         item = RDom(0, count, "item");
         dst(c, x, y, n) = undef<uint8_t>();
-        dst(c, x, y, place(1, item, dst.dim(3).extent())) = stages.back().stored(c, x, y, item);
+        dst(c, x, y, place(1, item, dst.dim(3).extent())) = stages.back().image(c, x, y, item);
     }
 
     void schedule() {
@@ -70,7 +70,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
     }
 
  private:
-    std::vector<ChainStage> stages;
+    std::vector<OpOutput> stages;
     RDom item;
 };
 

@@ -38,7 +38,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
             in.param(i) = params(i, stage);
             in.table(i) = tables(clamp(i, 0, 255), stage);
         });
-        dst = stages.back().stored;
+        dst = stages.back().image;
     }
 
     void schedule() {
@@ -59,7 +59,7 @@ class ChainGenerator : public Generator<ChainGenerator> {
     }
 
  private:
-    std::vector<ChainStage> stages;
+    std::vector<OpOutput> stages;
 };
 
 }  // namespace

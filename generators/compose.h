@@ -18,9 +18,9 @@ inline void check_names(const Halide::Func& f, const std::vector<Update>& update
 /// Ops one after another, by their kinds, joined by '+'. `set_parameters(input, stage)` defines what each has for
 /// itself.
 template <typename SetParameters>
-std::vector<ChainStage> compose(const std::string& sequence, OpInput input, const SetParameters& set_parameters) {
+std::vector<OpOutput> compose(const std::string& sequence, OpInput input, const SetParameters& set_parameters) {
     using namespace Halide;
-    std::vector<ChainStage> stages;
+    std::vector<OpOutput> stages;
     std::istringstream names(sequence);
     for (std::string name; std::getline(names, name, '+');) {
         int stage = static_cast<int>(stages.size());
@@ -28,16 +28,15 @@ std::vector<ChainStage> compose(const std::string& sequence, OpInput input, cons
         input.param = input.func("param");
         input.table = input.func("table");
         set_parameters(input, stage);
-        OpOutput op = kinds.at(name)(input);
-        Func stored = op.image;
-        check_names(stored, op.updates);
+        stages.push_back(kinds.at(name)(input));
+        const OpOutput& op = stages.back();
+        check_names(op.image, op.updates);
         for (const Support& support : op.support) {
             if (support.role == Role::source || support.role == Role::reduction)
                 check_names(support.func, support.updates);
         }
-        stages.push_back({op, stored});
-        input.image = {stored, input.item};
-        input.whole_image = stored;
+        input.image = {op.image, input.item};
+        input.whole_image = op.image;
     }
     return stages;
 }

@@ -11,18 +11,16 @@ using namespace Halide;
 
 namespace {
 
-Func of_role(Role role, const ChainStage& stage) {
-    return std::ranges::find(stage.op.support, role, &Support::role)->func;
-}
+Func of_role(Role role, const OpOutput& stage) { return std::ranges::find(stage.support, role, &Support::role)->func; }
 
 /// Schedules of the roles that no kind has for itself.
 struct Scheduler : CpuScheduler {
     /// Where a stage reads the image before it, if it does so row by row and nowhere else.
-    static std::optional<LoopLevel> reading(const ChainStage& stage) {
-        Func image = stage.stored;
+    static std::optional<LoopLevel> reading(const OpOutput& stage) {
+        Func image = stage.image;
         LoopLevel row_of_image(image, image.args()[2]);
-        if (stage.op.role == Role::pixels || stage.op.role == Role::shift) return row_of_image;
-        for (const Support& support : stage.op.support) {
+        if (stage.role == Role::pixels || stage.role == Role::shift) return row_of_image;
+        for (const Support& support : stage.support) {
             Func f = support.func;
             if (support.role != Role::source) continue;
             return f.dimensions() == 2 ? LoopLevel(f, f.args()[1]) : LoopLevel(f, f.rvars(0)[1]);
@@ -32,9 +30,9 @@ struct Scheduler : CpuScheduler {
 
     /// A stage's result is computed as the next stage needs it, a row at a time in the first cache, where both allow
     /// that, or else as a whole.
-    void place(const ChainStage& stage, const ChainStage& next) {
-        Func image = stage.stored;
-        Role role = stage.op.role;
+    void place(const OpOutput& stage, const OpOutput& next) {
+        Func image = stage.image;
+        Role role = stage.role;
         bool by_rows = role != Role::lookup && role != Role::affine && role != Role::shear_y;
         std::optional<LoopLevel> row = reading(next);
         // All of it, or all of a row, which Halide cannot tell from how the next stage reads it.
@@ -106,23 +104,23 @@ struct Scheduler : CpuScheduler {
         }
     }
 
-    void stencil(const ChainStage& stage) const {
-        Func image = stage.stored;
+    void stencil(const OpOutput& stage) const {
+        Func image = stage.image;
         Var c = image.args()[0], y = image.args()[2];
         for (int i = 0; i < image.num_update_definitions(); i++) {
             Stage update = image.update(i).never_partition_all().allow_race_conditions();
-            const Update& named = stage.op.updates[i];
+            const Update& named = stage.updates[i];
             if (named.name == Update::border) {
                 update.reorder(c, image.rvars(i)[0], y).unroll(c);
                 continue;
             }
             auto vectors = [&](Stage of) { of.specialize(named.fast_path).vectorize(image.rvars(i)[0]); };
             if (named.name == Update::body) {
-                for (const Expr& fast_path : stage.op.fast_paths) vectors(update.specialize(fast_path));
+                for (const Expr& fast_path : stage.fast_paths) vectors(update.specialize(fast_path));
             }
             vectors(update);
         }
-        for (const Support& support : stage.op.support) {
+        for (const Support& support : stage.support) {
             if (support.role != Role::partial) continue;
             Func f = support.func;
             row_by_row(f, {image, y});
@@ -138,14 +136,14 @@ struct Scheduler : CpuScheduler {
 
 }  // namespace
 
-void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int channels, const Target& target,
+void schedule_cpu(const std::vector<OpOutput>& stages, const Expr& width, int channels, const Target& target,
                   const ScheduleParameters& parameters) {
     Scheduler schedule{
         {width, channels, target.natural_vector_size<float>(), target.natural_vector_size<uint8_t>(), parameters}};
     for (std::size_t i = 0; i + 1 < stages.size(); i++) schedule.place(stages[i], stages[i + 1]);
-    for (const ChainStage& stage : stages) {
-        Func(stage.stored).never_partition_all();
-        for (const Support& support : stage.op.support) {
+    for (const OpOutput& stage : stages) {
+        Func(stage.image).never_partition_all();
+        for (const Support& support : stage.support) {
             switch (support.role) {
                 case Role::reduction:
                 case Role::extreme:
@@ -169,15 +167,15 @@ void schedule_cpu(const std::vector<ChainStage>& stages, const Expr& width, int 
                     break;
             }
         }
-        switch (stage.op.role) {
+        switch (stage.role) {
             case Role::stencil:
                 schedule.stencil(stage);
                 break;
             case Role::bytes:
-                schedule.by_bytes(stage.stored, stage.op.fast_paths);
+                schedule.by_bytes(stage.image, stage.fast_paths);
                 break;
             case Role::pixels:
-                schedule.by_pixels(stage.stored, stage.op.fast_paths);
+                schedule.by_pixels(stage.image, stage.fast_paths);
                 break;
             case Role::shift:
                 schedule_shift(schedule, stage);

@@ -50,7 +50,7 @@ struct CpuScheduler {
 };
 
 /// Kinds with a schedule of their own: their stages have roles that no other's have.
-void schedule_shear(const CpuScheduler& cpu, const ChainStage& stage);  ///< shear_x and shear_y
-void schedule_shift(const CpuScheduler& cpu, const ChainStage& stage);
+void schedule_shear(const CpuScheduler& cpu, const OpOutput& stage);  ///< shear_x and shear_y
+void schedule_shift(const CpuScheduler& cpu, const OpOutput& stage);
 
 }  // namespace halmix

@@ -72,14 +72,14 @@ void whole_image(const std::vector<Support>& supports, const ScheduleParameters&
     }
 }
 
-bool of_whole_image(const ChainStage& stage) {
-    return std::ranges::any_of(stage.op.support, [](const Support& support) {
+bool of_whole_image(const OpOutput& stage) {
+    return std::ranges::any_of(stage.support, [](const Support& support) {
         return support.role == Role::reduction || support.role == Role::histogram;
     });
 }
 
-bool by_pixel(const ChainStage& stage) {
-    Role role = stage.op.role;
+bool by_pixel(const OpOutput& stage) {
+    Role role = stage.role;
     return role == Role::pixels || role == Role::bytes || role == Role::lookup;
 }
 
@@ -99,14 +99,14 @@ Var by_pixels(Stage image, const Var& c, const Var& x, const Var& y, const VarOr
     return one;
 }
 
-void schedule_gpu(const std::vector<ChainStage>& stages, Func dst, const RVar& item, int channels,
+void schedule_gpu(const std::vector<OpOutput>& stages, Func dst, const RVar& item, int channels,
                   const ScheduleParameters& parameters, const Target& target) {
     for (std::size_t i = 0; i < stages.size(); i++) {
-        const ChainStage& stage = stages[i];
-        if (of_whole_image(stage)) whole_image(stage.op.support, parameters, target);
+        const OpOutput& stage = stages[i];
+        if (of_whole_image(stage)) whole_image(stage.support, parameters, target);
 
         // What takes a pixel for a pixel is computed where the next stage reads it, and so is what a stage reads once.
-        Func image = stage.stored;
+        Func image = stage.image;
         bool last = i + 1 == stages.size();
         if (last || by_pixel(stage) || (by_pixel(stages[i + 1]) && !of_whole_image(stages[i + 1]))) continue;
         std::vector<Var> at = image.args();

@@ -12,7 +12,7 @@ Halide::Var by_pixels(Halide::Stage image, const Halide::Var& c, const Halide::V
                       const Halide::VarOrRVar& item, const ScheduleParameters& parameters);
 
 /// Schedules a chain over a batch: the only update of `dst` has the last stage's result for each `item`.
-void schedule_gpu(const std::vector<ChainStage>& stages, Halide::Func dst, const Halide::RVar& item, int channels,
+void schedule_gpu(const std::vector<OpOutput>& stages, Halide::Func dst, const Halide::RVar& item, int channels,
                   const ScheduleParameters& parameters, const Halide::Target& target);
 
 }  // namespace halmix

@@ -7,13 +7,13 @@ using namespace Halide;
 namespace {
 
 /// What is computed again of an image's lines, by single pixels but for the vectors of a repair.
-void updates_of_lines(const CpuScheduler& cpu, const ChainStage& stage, const Var& line) {
-    Func image = stage.stored;
+void updates_of_lines(const CpuScheduler& cpu, const OpOutput& stage, const Var& line) {
+    Func image = stage.image;
     Var c = image.args()[0];
     for (int i = 0; i < image.num_update_definitions(); i++) {
         RVar along = image.rvars(i)[0];
         Stage update = image.update(i).reorder(c, along, line).unroll(c);
-        if (stage.op.updates[i].name == Update::repair) {
+        if (stage.updates[i].name == Update::repair) {
             update.vectorize(along, cpu.float_lanes("shear_repair_lanes"), TailStrategy::GuardWithIf);
         } else {
             update.never_partition_all();
@@ -27,13 +27,13 @@ void strips(Stage update, const std::vector<RVar>& r) {
 }
 
 /// Strip by strip, down the columns. Then bytes that are repaired, borders, and all of images that have no strips.
-void schedule_shear_y(const CpuScheduler& cpu, const ChainStage& stage) {
-    Func image = stage.stored;
+void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
+    Func image = stage.image;
     Var c = image.args()[0], x = image.args()[1];
     for (int i = 0; i < image.num_update_definitions(); i++) {
         std::vector<RVar> r = image.rvars(i);
         Stage update = image.update(i).never_partition_all();
-        switch (stage.op.updates[i].name) {
+        switch (stage.updates[i].name) {
             case Update::body:
                 strips(update, r);
                 break;
@@ -49,7 +49,7 @@ void schedule_shear_y(const CpuScheduler& cpu, const ChainStage& stage) {
         }
     }
     const int group = cpu.parameters["shear_y_group"];
-    for (const Support& support : stage.op.support) {
+    for (const Support& support : stage.support) {
         Func f = support.func;
         if (support.role == Role::shear_y_strip) {
             f.compute_root().bound_extent(f.args()[0], group).vectorize(f.args()[0]);
@@ -63,12 +63,12 @@ void schedule_shear_y(const CpuScheduler& cpu, const ChainStage& stage) {
 }
 
 /// Bytes side by side from a row in the first cache. Then borders, and lines that are repaired.
-void schedule_shear_x(const CpuScheduler& cpu, const ChainStage& stage) {
-    Func image = stage.stored;
+void schedule_shear_x(const CpuScheduler& cpu, const OpOutput& stage) {
+    Func image = stage.image;
     Var y = image.args()[2];
-    cpu.by_bytes(image, stage.op.fast_paths);
+    cpu.by_bytes(image, stage.fast_paths);
     updates_of_lines(cpu, stage, y);
-    for (const Support& support : stage.op.support) {
+    for (const Support& support : stage.support) {
         if (support.role != Role::shear_x_row) continue;
         Func f = support.func;
         const int lanes = cpu.byte_lanes("bytes_lanes");
@@ -80,8 +80,8 @@ void schedule_shear_x(const CpuScheduler& cpu, const ChainStage& stage) {
 
 }  // namespace
 
-void schedule_shear(const CpuScheduler& cpu, const ChainStage& stage) {
-    for (const Support& support : stage.op.support) {
+void schedule_shear(const CpuScheduler& cpu, const OpOutput& stage) {
+    for (const Support& support : stage.support) {
         if (support.role != Role::shear_fractions) continue;
         Func f = support.func;
         Var line = f.args()[0];
@@ -91,7 +91,7 @@ void schedule_shear(const CpuScheduler& cpu, const ChainStage& stage) {
         f.update().reorder(difference, line).vectorize(line, lanes);
         f.update().unroll(difference, cpu.parameters["shear_line_unroll"]);
     }
-    if (stage.op.role == Role::shear_x) {
+    if (stage.role == Role::shear_x) {
         schedule_shear_x(cpu, stage);
     } else {
         schedule_shear_y(cpu, stage);

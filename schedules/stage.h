@@ -146,10 +146,4 @@ struct OpOutput {
     std::vector<Halide::Expr> fast_paths = {};
 };
 
-/// An op in its place in a chain: `stored` is its result as an interleaved image in memory.
-struct ChainStage {
-    OpOutput op;
-    Halide::Func stored;
-};
-
 }  // namespace halmix

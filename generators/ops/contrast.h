@@ -20,7 +20,8 @@ inline OpOutput contrast(const OpInput& in) {
         });
         support = {{sum, Role::reduction, updates}};
     } else {
-        Func(sum).define_extern(in.extern_stage("luminance_total"), {in.whole_image, in.width, in.height}, UInt(64), {});
+        Func(sum).define_extern(in.extern_stage("luminance_total"), {in.whole_image, in.width, in.height}, UInt(64),
+                                {});
         support = {{sum, Role::value}};
     }
     Expr count = cast<uint64_t>(in.width) * cast<uint64_t>(in.height);

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import signal
+import sys
 import tempfile
 import time
 
@@ -66,6 +67,8 @@ def cluster(monkeypatch):
         try:
             cluster.add_node(**node)
             ray.init(address=cluster.address, log_to_driver=False)
+            # Workers do not find this file: what they need of it goes along.
+            ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
             ray.data.DataContext.get_current().enable_progress_bars = False
             yield ray
         finally:

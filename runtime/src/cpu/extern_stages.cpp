@@ -1,6 +1,6 @@
 // The extern stages of pipelines: byte shuffles, which Halide would do one byte at a time on x86, or by many more of
-// them. What they shuffle is in lookup.h, luminance.h, mix.h, repack.h, resample.h and warp.h; here are the images around
-// it.
+// them. What they shuffle is in lookup.h, luminance.h, mix.h, repack.h, resample.h and warp.h; here are the images
+// around it.
 
 #include <HalideRuntime.h>
 
