@@ -26,7 +26,6 @@ import loaders
 from loaders import MEAN, STD
 
 
-
 def make_files(count=32):
     """The bytes of files."""
     with tempfile.TemporaryDirectory() as folder:
