@@ -55,7 +55,8 @@ class ChainGenerator : public Generator<ChainGenerator> {
         params.dim(1).set_bounds(0, count).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_bounds(0, count).set_stride(256);
-        schedule_cpu(stages, src.dim(1).extent(), channels, get_target(), schedule_params.values(get_target()));
+        schedule_cpu(stages, src.dim(1).extent(), src.dim(2).extent(), channels, get_target(),
+                     schedule_params.values(get_target()));
     }
 
  private:

@@ -37,6 +37,7 @@ struct Scheduler : CpuScheduler {
         std::optional<LoopLevel> row = reading(next);
         // All of it, or all of a row, which Halide cannot tell from how the next stage reads it.
         image.bound(image.args()[0], 0, channels).bound(image.args()[1], 0, width);
+        if (role == Role::affine) image.bound(image.args()[2], 0, height);  // its extern stage makes all rows
         if (by_rows && row) {
             row_by_row(image, *row);
         } else {
@@ -136,10 +137,10 @@ struct Scheduler : CpuScheduler {
 
 }  // namespace
 
-void schedule_cpu(const std::vector<OpOutput>& stages, const Expr& width, int channels, const Target& target,
-                  const ScheduleParameters& parameters) {
-    Scheduler schedule{
-        {width, channels, target.natural_vector_size<float>(), target.natural_vector_size<uint8_t>(), parameters}};
+void schedule_cpu(const std::vector<OpOutput>& stages, const Expr& width, const Expr& height, int channels,
+                  const Target& target, const ScheduleParameters& parameters) {
+    Scheduler schedule{{width, height, channels, target.natural_vector_size<float>(),
+                        target.natural_vector_size<uint8_t>(), parameters}};
     for (std::size_t i = 0; i + 1 < stages.size(); i++) schedule.place(stages[i], stages[i + 1]);
     for (const OpOutput& stage : stages) {
         Func(stage.image).never_partition_all();

@@ -7,7 +7,7 @@
 namespace halmix {
 
 /// Schedules a chain, whose result is the last stage's, for one thread and images that stay in the caches.
-void schedule_cpu(const std::vector<OpOutput>& stages, const Halide::Expr& width, int channels,
-                  const Halide::Target& target, const ScheduleParameters& parameters);
+void schedule_cpu(const std::vector<OpOutput>& stages, const Halide::Expr& width, const Halide::Expr& height,
+                  int channels, const Halide::Target& target, const ScheduleParameters& parameters);
 
 }  // namespace halmix

@@ -6,7 +6,7 @@ namespace halmix {
 
 /// What the schedules for CPUs share. No loop is parallel: images are.
 struct CpuScheduler {
-    Halide::Expr width;
+    Halide::Expr width, height;
     int channels;
     int floats;  ///< lanes of a vector of float32
     int bytes;   ///< lanes of a vector of bytes
