@@ -191,7 +191,7 @@ class PipelinesByKey {
         for (const PipelineRow& row : pipeline_rows) {
             const std::uint64_t key = key_of(row.sequence, row.channels);
             std::size_t place = place_of(key);
-            while (entries_[place].row != nullptr) place = after(place);
+            while (entries_[place].key != 0) place = after(place);
             entries_[place] = {key, &row};
         }
     }
@@ -199,14 +199,14 @@ class PipelinesByKey {
     /// Null if there is none.
     [[nodiscard]] const PipelineRow* find(std::uint64_t key) const {
         std::size_t place = place_of(key);
-        while (entries_[place].row != nullptr && entries_[place].key != key) place = after(place);
+        while (entries_[place].key != 0 && entries_[place].key != key) place = after(place);
         return entries_[place].row;
     }
 
  private:
     struct Entry {
-        std::uint64_t key;
-        const PipelineRow* row;
+        std::uint64_t key = 0;  // which no pipeline has
+        const PipelineRow* row = nullptr;
     };
     static constexpr std::size_t size = std::bit_ceil(2 * std::size(pipeline_rows));
 
