@@ -135,9 +135,9 @@ void rgb(const Warp& warp) {
                 const std::ptrdiff_t window_row = clamp(top.whole + row, -1, warp.height - 1);
                 tile.window = warp.source + window_row * warp.pitch + window_column * channels;
 
-                const __m512i x = _mm512_add_epi32(left_fractions, across[n]);
-                const __m512i y = _mm512_add_epi32(top_fractions, down[n]);
-                const __m512i dx = _mm512_and_si512(x, fractions), dy = _mm512_and_si512(y, fractions);
+                const __m512i columns_of = _mm512_add_epi32(left_fractions, across[n]);
+                const __m512i rows_of = _mm512_add_epi32(top_fractions, down[n]);
+                const __m512i dx = _mm512_and_si512(columns_of, fractions), dy = _mm512_and_si512(rows_of, fractions);
                 const __m512i below_right = _mm512_cvtps_epi32(
                     _mm512_mul_ps(_mm512_cvtepi32_ps(dx), _mm512_mul_ps(_mm512_cvtepi32_ps(dy), reciprocal)));
                 const __m512i above_right = _mm512_sub_epi32(dx, below_right);
@@ -158,9 +158,9 @@ void rgb(const Warp& warp) {
                 // 3 * column + 32 * row from the window's corner, all modulo 256.
                 const auto corner = static_cast<std::uint8_t>(window_column - left.whole) |
                                     static_cast<std::uint8_t>(window_row - top.whole) << 8;
-                const __m512i whole =
-                    _mm512_sub_epi8(_mm512_maskz_permutex2var_epi8(0x3333333333333333, x, whole_places, y),
-                                    _mm512_maskz_set1_epi16(0x55555555, static_cast<short>(corner)));
+                const __m512i whole = _mm512_sub_epi8(
+                    _mm512_maskz_permutex2var_epi8(0x3333333333333333, columns_of, whole_places, rows_of),
+                    _mm512_maskz_set1_epi16(0x55555555, static_cast<short>(corner)));
                 const __m512i place =
                     _mm512_dpbusd_epi32(_mm512_setzero_si512(), whole, _mm512_set1_epi32(3 | 32 << 8));
                 tile.taps = _mm512_add_epi8(_mm512_shuffle_epi8(place, first_of_lane), tap_places);

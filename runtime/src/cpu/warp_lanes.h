@@ -83,14 +83,14 @@ void rows(const Warp& warp) {
                     const std::ptrdiff_t row = (top_fraction + down[first + uppermost]) >> precision.places;
                     some.window[lane] = source + row * warp.pitch + column * channels;
                 }
-                const Vector x = left_fractions + Simd::load(across + n * pixels);
-                const Vector y = top_fractions + Simd::load(down + n * pixels);
-                const Vector whole = Simd::words(x >> precision.places, y >> precision.places << 16);
+                const Vector columns_of = left_fractions + Simd::load(across + n * pixels);
+                const Vector rows_of = top_fractions + Simd::load(down + n * pixels);
+                const Vector whole = Simd::words(columns_of >> precision.places, rows_of >> precision.places << 16);
                 const Vector place =
                     Simd::multiply_add(Simd::subtract_words(whole, Simd::shuffle(whole, corner)), steps);
                 some.taps = Simd::shuffle(place, lowest_byte);
 
-                const Vector dx = x & fractions, dy = y & fractions;
+                const Vector dx = columns_of & fractions, dy = rows_of & fractions;
                 const Vector below_right = Simd::product(dx, dy, 1.0F / static_cast<float>(precision.unit));
                 const Vector above_right = dx - below_right, below_left = dy - below_right;
                 const Vector above_left = one - dx - below_left;

@@ -183,8 +183,8 @@ bool runs_on(const PipelineRow& row, Processor processor) {
 /// What a pipeline is looked up by: its sequence, of at most 60 bits, and its channels.
 constexpr std::uint64_t key_of(Sequence sequence, int channels) { return sequence << 2 | channels; }
 
-/// All pipelines, each in the place that its key is hashed to or the next free one behind. Made by the compiler, so that
-/// nothing waits for whoever is the first to ask: a forked child would wait for ever.
+/// All pipelines, each in the place that its key is hashed to or the next free one behind. Made by the compiler, so
+/// that nothing waits for whoever is the first to ask: a forked child would wait for ever.
 class PipelinesByKey {
  public:
     constexpr PipelinesByKey() {
