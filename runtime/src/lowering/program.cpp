@@ -1,12 +1,8 @@
 #include "lowering/program.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <charconv>
 #include <cmath>
-#include <cstddef>
-#include <cstdint>
 #include <iterator>
 #include <numbers>
 #include <utility>
@@ -181,59 +177,38 @@ bool runs_on(const PipelineRow& row, Processor processor) {
 }
 
 /// What a pipeline is looked up by: its sequence, of at most 60 bits, and its channels.
-constexpr std::uint64_t key_of(Sequence sequence, int channels) { return sequence << 2 | channels; }
-
-/// All pipelines, each in the place that its key is hashed to or the next free one behind. Made by the compiler, so
-/// that nothing waits for whoever is the first to ask: a forked child would wait for ever.
-class PipelinesByKey {
- public:
-    constexpr PipelinesByKey() {
-        for (const PipelineRow& row : pipeline_rows) {
-            const std::uint64_t key = key_of(row.sequence, row.channels);
-            std::size_t place = place_of(key);
-            while (entries_[place].key != 0) place = after(place);
-            entries_[place] = {key, &row};
-        }
-    }
-
-    /// Null if there is none.
-    [[nodiscard]] const PipelineRow* find(std::uint64_t key) const {
-        std::size_t place = place_of(key);
-        while (entries_[place].key != 0 && entries_[place].key != key) place = after(place);
-        return entries_[place].row;
-    }
-
- private:
-    struct Entry {
-        std::uint64_t key = 0;  // which no pipeline has
-        const PipelineRow* row = nullptr;
-    };
-    static constexpr std::size_t size = std::bit_ceil(2 * std::size(pipeline_rows));
-
-    std::array<Entry, size> entries_{};
-
-    /// By Fibonacci hashing: the upper bits of a product with 2^64 divided by the golden ratio.
-    static constexpr std::size_t place_of(std::uint64_t key) {
-        return key * 0x9e3779b97f4a7c15 >> (64 - std::countr_zero(size));
-    }
-    static constexpr std::size_t after(std::size_t place) { return (place + 1) % size; }
+struct Entry {
+    std::uint64_t key;
+    const PipelineRow* row;
 };
 
-constexpr PipelinesByKey pipelines_by_key;
+constexpr std::uint64_t key_of(Sequence sequence, int channels) { return sequence << 2 | channels; }
+
+/// All pipelines by key. Made by the compiler, so that nothing waits for whoever is the first to ask: a forked child
+/// would wait for ever.
+constexpr auto pipelines_by_key = [] {
+    std::array<Entry, std::size(pipeline_rows)> entries{};
+    std::ranges::transform(pipeline_rows, entries.begin(), [](const PipelineRow& row) {
+        return Entry{key_of(row.sequence, row.channels), &row};
+    });
+    std::ranges::sort(entries, {}, &Entry::key);
+    return entries;
+}();
 
 /// The pipeline for a sequence, or null if the catalogue has none.
 const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor processor) {
-    const PipelineRow* row = pipelines_by_key.find(key_of(sequence, channels));
-    return row != nullptr && runs_on(*row, processor) ? row : nullptr;
+    const std::uint64_t key = key_of(sequence, channels);
+    const auto* found = std::ranges::lower_bound(pipelines_by_key, key, {}, &Entry::key);
+    if (found == pipelines_by_key.end() || found->key != key) return nullptr;
+    return runs_on(*found->row, processor) ? found->row : nullptr;
 }
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
 void choose_steps(Program& program, int channels) {
     int count = static_cast<int>(program.kinds.size());
-    std::array<int, max_depth + 1> fewest;  // for the stages from i to the end
-    std::array<const PipelineRow*, max_depth> choice;
-    std::array<int, max_depth> next;
-    fewest[count] = 0;
+    std::array<int, max_depth + 1> fewest{};  // for the stages from i to the end
+    std::array<const PipelineRow*, max_depth> choice{};
+    std::array<int, max_depth> next{};
     for (int i = count - 1; i >= 0; i--) {
         fewest[i] = max_depth + 1;
         Sequence sequence = 0;
