@@ -33,7 +33,6 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         const ScheduleParameters parameters = schedule_params.values(get_target());
         OpInput input{parameters};
         input.item = {n};
-        input.portable = true;
         input.width = src.dim(1).extent();
         input.height = src.dim(2).extent();
         input.channels = channels;

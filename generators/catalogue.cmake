@@ -18,13 +18,12 @@ set(HALMIX_MAX_SEQUENCE_LENGTH 12)
 
 # Processors, best first. AVX-512 begins with VBMI (Ice Lake, Zen 4), which shuffles bytes across a whole register:
 # name | Halide features | what the processor must have, as __builtin_cpu_supports calls it | of a resize, taps and digits of
-# a product (schedules/resample.h), the extern stage that is its pass along rows, further Halide features | the extern stage
-# that mixes, if it is not Halide.
+# a product (schedules/resample.h), further Halide features | `mixes` if an extern stage mixes, not Halide.
 # avx512_zen4 is for vpdpbusd; nothing is used that Zen 4 alone has, which tests/objects looks for.
 set(HALMIX_CPU_TARGETS
-    "cpu-avx512 | sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake | avx512f avx512bw avx512cd avx512dq avx512vl avx512ifma avx512vbmi avx512vbmi2 avx512vnni avx512bitalg avx512vpopcntdq gfni avx2 fma | 4 3 rows=halmix_resample_rows__cpu_avx512 -avx512_zen4 | rows=halmix_mix_rows__cpu_avx512"
-    "cpu-avx2 | sse41-avx-avx2-fma-f16c | avx2 fma | 2 2 rows=halmix_resample_rows__cpu_avx2 | rows=halmix_mix_rows__cpu_avx2"
-    "cpu-sse41 | sse41 | sse4.1 | 2 2 rows=halmix_resample_rows__cpu_sse41")
+    "cpu-avx512 | sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake | avx512f avx512bw avx512cd avx512dq avx512vl avx512ifma avx512vbmi avx512vbmi2 avx512vnni avx512bitalg avx512vpopcntdq gfni avx2 fma | 4 3 -avx512_zen4 | mixes"
+    "cpu-avx2 | sse41-avx-avx2-fma-f16c | avx2 fma | 2 2 | mixes"
+    "cpu-sse41 | sse41 | sse4.1 | 2 2")
 
 # GPUs, best first: name, which is the driver's interface as well | Halide features | what the machine must have.
 # PTX of compute capability 7.5 runs on it and on all that came after.

@@ -102,14 +102,16 @@ struct OpInput {
     Halide::ExternFuncArgument whole_image;  ///< the same, for extern stages
     Halide::Expr width, height;
     int channels;
-    PerImage param;               ///< f64 (i): the parameters of this stage
-    PerImage table;               ///< u8 (level): the table of this stage
-    PerImage fill;                ///< u8 (channel)
-    std::string prefix;           ///< for names: Halide merges Funcs of one name silently
-    std::string processor;        ///< whose extern stages there are: runtime/src/cpu; empty if Halide is to do without
-    bool quick_shuffles = false;  ///< those of any bytes take as long as other instructions
+    PerImage param;                       ///< f64 (i): the parameters of this stage
+    PerImage table;                       ///< u8 (level): the table of this stage
+    PerImage fill;                        ///< u8 (channel)
+    std::string prefix;                   ///< for names: Halide merges Funcs of one name silently
+    std::string processor;                ///< the CPU, whose extern stages there are (runtime/src/cpu); empty: a GPU
+    bool quick_shuffles = false;          ///< those of any bytes take as long as other instructions
     std::vector<Halide::Expr> item = {};  ///< the coordinate of an image in a batch, if there is one
-    bool portable = false;  ///< each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick
+
+    /// Each pixel by itself and exactly, as GPUs like it, without what makes CPUs quick.
+    [[nodiscard]] bool portable() const { return processor.empty(); }
 
     /// The extern stage of that name for this processor.
     [[nodiscard]] std::string extern_stage(const std::string& name) const {
@@ -122,7 +124,7 @@ struct OpInput {
     /// Updates over all pixels: see update_in_groups.
     template <typename Define>
     std::vector<Update> update_over_pixels(int group, const Define& define) const {
-        if (!portable) return update_in_groups(width, height, group, prefix + "all", define);
+        if (!portable()) return update_in_groups(width, height, group, prefix + "all", define);
         define(Halide::RDom(0, width, 0, height, prefix + "all"));
         return {{Update::body}};
     }

@@ -13,6 +13,7 @@
 #include "catch.h"
 #include "cpu/warp.h"
 #include "guarded.h"
+#include "reference/rotate.h"
 
 using namespace halmix;
 using test::Guard;
@@ -39,15 +40,16 @@ const std::array forms = {
 /// A rotation of an image with a border, and the pixels that lie inside.
 struct Rotation {
     int width, height, channels;
-    std::array<double, 6> matrix;
+    reference::Matrix matrix;
     std::vector<std::int32_t> begin, end;
 
     Rotation(int width, int height, int channels, double degrees)
-        : width(width), height(height), channels(channels), begin(height), end(height) {
-        const auto rounded = [](double value) { return std::round(value * 1e15) / 1e15; };
-        const double angle = -degrees * std::numbers::pi / 180, c = rounded(std::cos(angle)),
-                     s = rounded(std::sin(angle)), x = width / 2.0, y = height / 2.0;
-        matrix = {c, s, (c * -x + s * -y) + x, -s, c, (-s * -x + c * -y) + y};
+        : width(width),
+          height(height),
+          channels(channels),
+          matrix(reference::rotation_matrix(reference::reduced_degrees(degrees), width, height)),
+          begin(height),
+          end(height) {
         for (int row = 0; row < height; row++) {
             const auto inside = [&](int column) {
                 const double at_x = matrix[0] * (column + 0.5) + matrix[1] * (row + 0.5) + matrix[2];

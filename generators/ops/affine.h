@@ -90,7 +90,7 @@ inline OpOutput affine(const OpInput& in) {
     Axis across{in.param(0), in.param(1), in.param(2), in.width},
         down{in.param(3), in.param(4), in.param(5), in.height};
     PerImage out = in.func("out");
-    if (in.processor.empty()) {
+    if (in.portable()) {
         auto level = [&](const Expr& column, const Expr& row) { return in.image(c, column, row); };
         out(c, x, y) = exact_bilinear(across, down, x, y, level, in.fill(c));
         return {out, Role::affine};

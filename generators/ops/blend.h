@@ -16,7 +16,7 @@ namespace halmix {
 ///   4  and p2 is 0: it goes to the first
 class Blend {
  public:
-    explicit Blend(const OpInput& in) : param(in.param), portable(in.portable) {
+    explicit Blend(const OpInput& in) : param(in.param), portable(in.portable()) {
         if (portable) return;
         for (int form : {4, 3, 2, 1}) cases.push_back(Halide::cast<int>(param(1)) == form);
     }

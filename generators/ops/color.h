@@ -11,7 +11,7 @@ inline OpOutput color(const OpInput& in) {
     Halide::Var c("c"), x("x"), y("y"), byte("byte");
     PerImage out = in.func("out");
     Blend blend(in);
-    if (in.portable || in.quick_shuffles) {
+    if (in.portable() || in.quick_shuffles) {
         out(c, x, y) = blend(luminance(in, x, y), in.image(c, x, y));
         return {.image = out, .role = Role::pixels, .fast_paths = blend.fast_paths()};
     }

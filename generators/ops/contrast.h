@@ -13,7 +13,7 @@ inline OpOutput contrast(const OpInput& in) {
 
     PerImage sum = in.func("sum"), mean = in.func("mean");
     std::vector<Support> support;
-    if (in.portable || in.channels == 1) {
+    if (in.portable() || in.channels == 1) {
         sum() = cast<uint64_t>(0);
         std::vector<Update> updates = in.update_over_pixels(in.schedule["reduction_group"], [&](const RDom& all) {
             sum() += cast<uint64_t>(luminance(in, all.x, all.y));

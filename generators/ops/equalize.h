@@ -19,7 +19,7 @@ struct Histogram {
     PerImage counts;     ///< u16 (which, level, channel, block of columns, block of rows); none if portable
     bool portable;
 
-    explicit Histogram(const OpInput& in) : histogram(in.func("histogram")), portable(in.portable) {
+    explicit Histogram(const OpInput& in) : histogram(in.func("histogram")), portable(in.portable()) {
         using namespace Halide;
         Var c("c"), level("level"), k("k"), column("column"), row("row");
         histogram(level, c) = cast<uint32_t>(0);

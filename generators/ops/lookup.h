@@ -11,7 +11,7 @@ inline OpOutput look_up(const OpInput& in, const PerImage& table, std::vector<Su
     using namespace Halide;
     Var c("c"), x("x"), y("y");
     PerImage out = in.func("out");
-    if (!in.processor.empty()) {
+    if (!in.portable()) {
         Func(out).define_extern(in.extern_stage("lookup"), {in.whole_image, Func(table)}, UInt(8), {c, x, y});
     } else if (table.dimensions() == 2) {
         out(c, x, y) = table(cast<int>(in.image(c, x, y)), c);

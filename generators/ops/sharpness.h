@@ -13,7 +13,7 @@ inline OpOutput sharpness(const OpInput& in) {
     Blend blend(in);
     auto smooth = [](const Expr& sum) { return (sum + cast<uint16_t>(6)) / cast<uint16_t>(13); };
     Expr outermost = y == 0 || y == in.height - 1;
-    if (in.portable) {
+    if (in.portable()) {
         PerImage out = in.func("out");
         Expr sum = 4 * cast<uint16_t>(in.image(c, x, y));
         for (int dy = -1; dy <= 1; dy++) {

@@ -12,7 +12,7 @@ inline OpOutput shear_x(const OpInput& in) {
     Shear shear(in, in.width);
     auto source = [&](const Expr& column) { return in.image(c, column, y); };
     PerImage out = in.func("out");
-    if (in.portable) {
+    if (in.portable()) {
         out(c, x, y) = shear.exact_level(x, y, source, in.fill(c));
         return {out, Role::shear_x};
     }

@@ -90,7 +90,7 @@ inline OpOutput shear_y(const OpInput& in) {
     Shear shear(in, in.height);
     PerImage out = in.func("out");
     auto source = [&](const Expr& row) { return in.image(c, x, row); };
-    if (in.portable) {
+    if (in.portable()) {
         out(c, x, y) = shear.exact_level(y, x, source, in.fill(c));
         return {out, Role::shear_y};
     }

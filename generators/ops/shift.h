@@ -15,7 +15,7 @@ inline OpOutput shift(const OpInput& in) {
     PerImage out = in.func("out");
     Expr right = clamp(cast<int>(in.param(0)), -in.width, in.width), row = y + cast<int>(in.param(1));
     Expr has_source = row >= 0 && row < in.height;
-    if (in.portable) {
+    if (in.portable()) {
         Expr inside = x + right >= 0 && x + right < in.width && has_source;
         Expr level = in.image(c, clamp(x + right, 0, in.width - 1), clamp(row, 0, in.height - 1));
         out(c, x, y) = select(inside, level, in.fill(c));
