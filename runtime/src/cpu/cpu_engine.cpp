@@ -11,6 +11,7 @@
 #include "cpu/view.h"
 #include "halide/buffer.h"
 #include "halmix/error.h"
+#include "kept_memory.h"
 
 namespace halmix {
 
@@ -63,7 +64,7 @@ std::uint8_t* ImageMemory::reserve(std::size_t count, std::size_t size) {
     if (size != 0 && count > std::numeric_limits<std::size_t>::max() / size) fail();
     if (count * size > capacity_) {
         release();
-        memory_.reset(static_cast<std::uint8_t*>(std::malloc(count * size)));
+        memory_.reset(static_cast<std::uint8_t*>(allocate_to_keep(count * size)));
         if (!memory_) fail();
         capacity_ = count * size;
     }

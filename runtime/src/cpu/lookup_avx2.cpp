@@ -18,32 +18,26 @@ __m128i load_row(const std::uint8_t* table, int i) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(table) + i);
 }
 
-/// Any table: the differences (exclusive or) of successive rows in each half. A shuffle takes the low four bits of an
-/// index and gives 0 if the top bit is set, so the sum of all rows an index is not below is its row.
+/// Any table, by its 16 rows. A shuffle takes the low four bits of an index and gives 0 if the top bit is set: two
+/// shuffles look a level up in a row of either half, and the three bits between choose one of eight such pairs.
 struct AnyTable {
-    __m256i steps[16];
+    __m256i rows[16];
 
     explicit AnyTable(const std::uint8_t* table) {
-        for (int i = 0; i < 16; i++) {
-            __m128i step = load_row(table, i);
-            if (i % 8 != 0) step = _mm_xor_si128(step, load_row(table, i - 1));
-            steps[i] = _mm256_broadcastsi128_si256(step);
-        }
+        for (int i = 0; i < 16; i++) rows[i] = _mm256_broadcastsi128_si256(load_row(table, i));
     }
 
     __m256i operator()(__m256i index) const {
-        const __m256i row = spread(16);
-        // In either half, indices of the other one are negative and stay so.
-        __m256i low = index, high = _mm256_xor_si256(index, spread(-128));
-        __m256i found = _mm256_xor_si256(_mm256_shuffle_epi8(steps[0], low), _mm256_shuffle_epi8(steps[8], high));
-#pragma GCC unroll 8
-        for (int i = 1; i < 8; i++) {
-            low = _mm256_subs_epi8(low, row);
-            high = _mm256_subs_epi8(high, row);
-            found = _mm256_xor_si256(found, _mm256_shuffle_epi8(steps[i], low));
-            found = _mm256_xor_si256(found, _mm256_shuffle_epi8(steps[8 + i], high));
-        }
-        return found;
+        const __m256i low = _mm256_and_si256(index, spread(0x8f)), high = _mm256_xor_si256(low, spread(-128));
+        // A blend chooses by the top bit: bits 4, 5 and 6 are moved there.
+        const __m256i bit4 = _mm256_slli_epi16(index, 3), bit5 = _mm256_slli_epi16(index, 2),
+                      bit6 = _mm256_slli_epi16(index, 1);
+        const auto either = [&](int i) {
+            return _mm256_or_si256(_mm256_shuffle_epi8(rows[i], low), _mm256_shuffle_epi8(rows[8 + i], high));
+        };
+        const auto of_two = [&](int i) { return _mm256_blendv_epi8(either(i), either(i + 1), bit4); };
+        const auto of_four = [&](int i) { return _mm256_blendv_epi8(of_two(i), of_two(i + 2), bit5); };
+        return _mm256_blendv_epi8(of_four(0), of_four(4), bit6);
     }
 };
 

@@ -6,12 +6,12 @@
 #include <cstring>
 #include <vector>
 
+#include "kept_memory.h"
+
 namespace halmix {
 
 /// Parts of a cl_mem begin where the device allows it: at multiples of this many bytes on all that are known.
 constexpr std::size_t device_alignment = 512;
-
-constexpr std::size_t round_up(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
 
 /// Arrays on their way to a device: one block, uploaded in one go.
 class ParameterBlock {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "kept_memory.h"
+
 namespace halmix {
 
 /// The scratch memory of pipelines, kept for the next image. Blocks follow one another and are free again when all of
@@ -42,7 +44,7 @@ class Scratch {
         if (blocks_ == 0) reserve(wanted_);
         void* block = memory_ + used_;
         if (rounded > capacity_ - used_) {
-            block = std::aligned_alloc(alignment, rounded);
+            block = std::aligned_alloc(memory_alignment, rounded);
             if (block == nullptr) return nullptr;
         } else {
             used_ += rounded;
@@ -59,14 +61,11 @@ class Scratch {
         if (--blocks_ == 0) used_ = in_use_ = 0;
     }
 
-    static constexpr std::size_t alignment = 128;
-    static std::size_t round_up(std::size_t size) { return (size + alignment - 1) / alignment * alignment; }
-
  private:
     void grow() {
         std::free(memory_);
         wanted_ = round_up(wanted_);
-        memory_ = static_cast<std::byte*>(std::aligned_alloc(alignment, wanted_));
+        memory_ = static_cast<std::byte*>(allocate_to_keep(wanted_));
         capacity_ = memory_ == nullptr ? 0 : wanted_;
         std::fill_n(memory_, capacity_, std::byte{});  // or its pages would be new when they are first needed
     }

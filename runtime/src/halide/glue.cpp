@@ -48,8 +48,7 @@ void halide_error(void* user_context, const char* message) {
 void halide_print(void* /*user_context*/, const char* /*message*/) {}
 
 void* halide_malloc(void* user_context, std::size_t size) {
-    using halmix::Scratch;
-    if (user_context == nullptr) return std::aligned_alloc(Scratch::alignment, Scratch::round_up(size));
+    if (user_context == nullptr) return std::aligned_alloc(halmix::memory_alignment, halmix::round_up(size));
     return static_cast<halmix::Context*>(user_context)->scratch.take(size);
 }
 
