@@ -43,12 +43,14 @@ class Peer(NamedTuple):
     name: str
     module: str  # in peers/
     group: str | None  # the virtual environment in .venv-bench; without one it is the project's own
+    environment: dict = {}
 
 
 PEERS = {
     "composer": Peer("Composer, Pillow", "composer", None),
     "composer-simd": Peer("Composer, Pillow-SIMD", "composer", "pillow-simd"),
     "opencv": Peer("OpenCV, tuned", "opencv", "opencv"),
+    "opencv-avx2": Peer("OpenCV, tuned, AVX2", "opencv", "opencv", {"OPENCV_CPU_DISABLE": "AVX512-SKX"}),
     "albumentationsx": Peer("AlbumentationsX", "albumentationsx", "torch"),
     "torchvision": Peer("torchvision v2", "torchvision", "torch"),
     "timm": Peer("timm", "timm", "torch"),
@@ -89,13 +91,13 @@ def start_halmix(name, preset, target, core, jobs=None):
 
 def start_peers(options, cores):
     for option in options:
-        name, module, group = PEERS[option]
+        name, module, group, environment = PEERS[option]
         python = (VENVS / group if group else ROOT / ".venv") / "bin" / "python3"
         if not python.exists():
             print(f"bench: {name}: skipped; scripts/bench --install-peers {group} installs it", file=sys.stderr)
             continue
         try:
-            yield Worker(name, [python, ROOT / "bench" / "peer.py", module], PEER_ENVIRONMENT, cores)
+            yield Worker(name, [python, ROOT / "bench" / "peer.py", module], PEER_ENVIRONMENT | environment, cores)
         except RuntimeError as error:
             print(f"bench: {error}: skipped", file=sys.stderr)
 

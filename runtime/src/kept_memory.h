@@ -14,7 +14,8 @@ constexpr std::size_t round_up(std::size_t size, std::size_t unit = memory_align
 }
 
 /// Memory that a workspace keeps, or null; for std::free. What fills a huge page asks the system for such: each row of
-/// a large image lies on other pages, and with small ones, whose addresses no cache holds, AugMix takes an eighth longer.
+/// a large image lies on other pages, and with small ones, whose addresses no cache holds, AugMix takes an eighth
+/// longer.
 inline void* allocate_to_keep(std::size_t size) noexcept {
     constexpr std::size_t huge_page = std::size_t{2} << 20;
     if (size < huge_page) return std::aligned_alloc(memory_alignment, round_up(size));
