@@ -10,8 +10,8 @@
 #include "catalogue.h"
 #include "cpu/view.h"
 #include "halide/buffer.h"
+#include "halide/kept_memory.h"
 #include "halmix/error.h"
-#include "kept_memory.h"
 
 namespace halmix {
 

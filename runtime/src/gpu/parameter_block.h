@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kept_memory.h"
+#include "halide/kept_memory.h"
 
 namespace halmix {
 

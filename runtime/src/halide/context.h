@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "kept_memory.h"
+#include "halide/kept_memory.h"
 
 namespace halmix {
 
