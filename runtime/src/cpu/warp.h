@@ -20,9 +20,8 @@ struct Warp {
 };
 
 /// Coordinates, and weights of which four add up to 1, in fixed point.
-template <int bits>
 struct Precision {
-    static constexpr int places = bits;
+    static constexpr int places = 24;
     static constexpr std::int32_t unit = 1 << places, fraction_mask = unit - 1;
 
     /// How far a coordinate may be off, in units: rounded twice, half a unit each, and less than a unit for the doubles
@@ -38,20 +37,21 @@ struct Precision {
     /// The bits that a level with the tolerance added lacks if it is that close to an integer.
     static constexpr std::int32_t close = fraction_mask & -2 * tolerance;
 };
+constexpr Precision precision;
 
 /// What is added before levels are cut to integers, and whether any must be repaired.
 ///
 /// Quarter turns need none: all fractions are 0 or 1/2 exactly, so levels are multiples of 1/4. For these coordinates
 /// are a unit higher, as a weight of 1 would be a digit longer.
 struct Rounding {
-    std::int32_t added, nudge, doubtful;
+    std::int32_t added, nudge;
+    std::int32_t doubtful;  ///< what the bits `close` of a level in doubt are
 
-    template <typename Precision>
-    Rounding(Precision /*precision*/, const double* matrix) {
+    explicit Rounding(const double* matrix) {
         const bool quarter = matrix[0] == 0 || matrix[1] == 0;
-        added = quarter ? Precision::unit / 8 : Precision::tolerance;
+        added = quarter ? precision.unit / 8 : precision.tolerance;
         nudge = quarter ? 1 : 0;
-        doubtful = quarter ? 0 : -1;
+        doubtful = quarter ? -1 : 0;
     }
 };
 

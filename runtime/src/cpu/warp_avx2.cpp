@@ -6,7 +6,7 @@ namespace {
 
 struct Avx2 {
     static constexpr int lanes = 2;
-    using Vector = std::int32_t __attribute__((vector_size(32)));
+    using Vector = std::uint32_t __attribute__((vector_size(32)));
 
     static __m256i in(Vector v) { return reinterpret_cast<__m256i>(v); }
     static Vector out(__m256i v) { return reinterpret_cast<Vector>(v); }
@@ -19,7 +19,7 @@ struct Avx2 {
         return out(_mm256_load_si256(reinterpret_cast<const __m256i*>(of)));
     }
     static Vector load(const std::int32_t* from) {
-        return out(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+        return out(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
     }
     static Vector load_lanes(const std::uint8_t* const* from, std::ptrdiff_t offset) {
         const auto load = [=](int lane) {
@@ -43,10 +43,10 @@ struct Avx2 {
     static Vector words(Vector low, Vector high) { return out(_mm256_blend_epi16(in(low), in(high), 0xaa)); }
     static Vector shuffle(Vector v, Vector places) { return out(_mm256_shuffle_epi8(in(v), in(places))); }
     static Vector multiply_add(Vector a, Vector b) { return out(_mm256_madd_epi16(in(a), in(b))); }
+    static Vector multiply_add_bytes(Vector a, Vector b) { return out(_mm256_maddubs_epi16(in(a), in(b))); }
     static Vector subtract_words(Vector a, Vector b) { return out(_mm256_sub_epi16(in(a), in(b))); }
     static Vector subtract_bytes(Vector a, Vector b) { return out(_mm256_sub_epi8(in(a), in(b))); }
     static Vector add_saturating(Vector a, Vector b) { return out(_mm256_adds_epu8(in(a), in(b))); }
-    static Vector shift_right(Vector v, int bits) { return out(_mm256_srli_epi32(in(v), bits)); }
     static Vector larger_words(Vector a, Vector b) { return out(_mm256_max_epi16(in(a), in(b))); }
     static Vector smaller_words(Vector a, Vector b) { return out(_mm256_min_epi16(in(a), in(b))); }
     static Vector smaller(Vector a, Vector b) { return out(_mm256_min_epu32(in(a), in(b))); }

@@ -21,8 +21,6 @@ struct alignas(64) Bytes {
     [[gnu::always_inline]] operator __m512i() const { return _mm512_load_si512(at); }
 };
 
-constexpr Precision<24> precision;
-
 std::ptrdiff_t smaller(std::ptrdiff_t a, std::ptrdiff_t b) { return a < b ? a : b; }
 std::ptrdiff_t larger(std::ptrdiff_t a, std::ptrdiff_t b) { return a > b ? a : b; }
 std::ptrdiff_t clamp(std::ptrdiff_t value, std::ptrdiff_t low, std::ptrdiff_t high) {
@@ -74,8 +72,8 @@ void rgb(const Warp& warp) {
 
     const double* m = warp.matrix;
     const Distances<columns> across(m[0], m[1]), down(m[3], m[4]);
-    const Rounding rounding(precision, m);
-    const auto doubtful = static_cast<__mmask16>(rounding.doubtful);
+    const Rounding rounding(m);
+    const auto doubtful = static_cast<__mmask16>(~rounding.doubtful);
     const __m512i added = _mm512_set1_epi32(rounding.added);
 
     static constexpr Bytes low_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + i % 4 / 2; });

@@ -15,11 +15,9 @@ namespace halmix::warp {
 // NOLINTBEGIN(misc-definitions-in-headers): inline functions of one file could be linked in place of the other's
 namespace {
 
-/// Pixels of a lane, and vectors whose coordinates are counted from one place.
-constexpr int lane_pixels = 4, group = 8;
-
-/// Weights of 23 places, so that levels times them fit 32 bits.
-constexpr Precision<23> precision;
+/// Pixels of a lane, and those whose coordinates are counted from one place.
+constexpr int lane_pixels = 4, group = 120;
+static_assert(group <= 1 << (31 - precision.places));
 
 /// Of vectors of `window_rows` rows: pixels of a lane come from so many, with those below.
 template <typename Simd, int channels, int window_rows>
@@ -28,28 +26,30 @@ void rows(const Warp& warp) {
     constexpr int pixels = lane_pixels * Simd::lanes;
 
     const double* m = warp.matrix;
-    const Rounding rounding(precision, m);
-    alignas(Vector) std::int32_t across[group * pixels], down[group * pixels];
-    for (int i = 0; i < group * pixels; i++) {
+    const Rounding rounding(m);
+    std::int32_t across[group], down[group];
+    for (int i = 0; i < group; i++) {
         across[i] = rounded(m[0] * i * precision.unit);
         down[i] = rounded(m[3] * i * precision.unit);
     }
     // The pixels of a lane that come from furthest left and from furthest up.
     const int leftmost = m[0] < 0 ? lane_pixels - 1 : 0, uppermost = m[3] < 0 ? lane_pixels - 1 : 0;
 
-    const Vector corner = Simd::bytes([=](int i) { return 4 * (i % 4 < 2 ? leftmost : uppermost) + i % 4; });
-    const Vector steps = Simd::all(channels | 16 << 16);
-    const Vector lowest_byte = Simd::bytes([](int i) { return i % 2 == 0 ? i / 4 * 4 : 0x80; });
+    const Vector pairs = Simd::bytes([](int i) { return i / 4 * 4 + i % 2 * 2 + 1; });
+    const Vector corner = Simd::bytes([=](int i) { return i % 2 == 0 ? 4 * leftmost + 1 : 4 * uppermost + 3; });
+    const Vector steps = Simd::all(0x01000100 * 16 | 0x00010001 * channels);
     Vector tap[channels];  // as numbers of 16 bits, two pixels side by side; a sum above 0x7f shuffles to 0
     for (int c = 0; c < channels; c++) {
         tap[c] = Simd::bytes([c](int i) { return i % 2 != 0 ? 0xff : 0x70 + c + (i % 4 == 0 ? 0 : channels); });
     }
-    // The bytes of a lane's pixels, side by side.
-    const Vector together =
-        Simd::bytes([](int i) { return i < 4 * channels ? i / channels * 4 + i % channels : 0x80; });
+    Vector place_in_result[channels];  // of the highest bytes, side by side
+    for (int c = 0; c < channels; c++) {
+        place_in_result[c] =
+            Simd::bytes([c](int i) { return i < 4 * channels && i % channels == c ? i / channels * 4 + 3 : 0x80; });
+    }
     const Vector fractions = Simd::all(precision.fraction_mask), one = Simd::all(precision.unit);
-    const Vector low_bytes = Simd::all(0x00ff00ff), close = Simd::all(precision.close);
-    const Vector added = Simd::all(rounding.added), row_step = Simd::all(0x10101010);
+    const Vector low_digits = Simd::all(0x01ff01ff), close = Simd::all(precision.close);
+    const Vector added = Simd::all(rounding.added), doubtful = Simd::all(rounding.doubtful), row_step = Simd::all(0x10101010);
 
     for (std::ptrdiff_t y = 0; y < warp.height; y++) {
         const std::ptrdiff_t begin = warp.begin[y], end = warp.end[y];
@@ -66,42 +66,42 @@ void rows(const Warp& warp) {
             const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
             const std::uint8_t* const source = warp.source + top.whole * warp.pitch + left.whole * channels;
             const Vector left_fractions = Simd::all(left_fraction), top_fractions = Simd::all(top_fraction);
-            const int count = end - from < group * pixels ? static_cast<int>((end - from) / pixels) : group;
+            const std::ptrdiff_t length = end - from < group ? end - from : group;
+            const int count = static_cast<int>((length + pixels - 1) / pixels);
+            // The last vector is moved inwards.
+            const auto offset = [=](int n) { return n + 1 < count ? n * pixels : length - pixels; };
 
             // What comes of coordinates alone, for all vectors before any is loaded.
             struct {
                 Vector high_above, high_below, low_above, low_below;  ///< digits of the weights, left and right
                 Vector taps;                                          ///< places in the window
-                Vector column, row;                                   ///< fractions
                 const std::uint8_t* window[Simd::lanes];
-            } all[group];
+            } all[group / pixels];
             for (int n = 0; n < count; n++) {
                 auto& some = all[n];
                 for (int lane = 0; lane < Simd::lanes; lane++) {
-                    const int first = n * pixels + lane * lane_pixels;
+                    const std::ptrdiff_t first = offset(n) + lane * lane_pixels;
                     const std::ptrdiff_t column = (left_fraction + across[first + leftmost]) >> precision.places;
                     const std::ptrdiff_t row = (top_fraction + down[first + uppermost]) >> precision.places;
                     some.window[lane] = source + row * warp.pitch + column * channels;
                 }
-                const Vector columns_of = left_fractions + Simd::load(across + n * pixels);
-                const Vector rows_of = top_fractions + Simd::load(down + n * pixels);
-                const Vector whole = Simd::words(columns_of >> precision.places, rows_of >> precision.places << 16);
-                const Vector place =
-                    Simd::multiply_add(Simd::subtract_words(whole, Simd::shuffle(whole, corner)), steps);
-                some.taps = Simd::shuffle(place, lowest_byte);
+                const Vector columns_of = left_fractions + Simd::load(across + offset(n));
+                const Vector rows_of = top_fractions + Simd::load(down + offset(n));
+                // Columns and rows are the highest bytes.
+                const Vector whole = Simd::words(columns_of >> 16, rows_of);
+                some.taps = Simd::multiply_add_bytes(
+                    steps, Simd::subtract_bytes(Simd::shuffle(whole, pairs), Simd::shuffle(whole, corner)));
 
                 const Vector dx = columns_of & fractions, dy = rows_of & fractions;
                 const Vector below_right = Simd::product(dx, dy, 1.0F / static_cast<float>(precision.unit));
                 const Vector above_right = dx - below_right, below_left = dy - below_right;
                 const Vector above_left = one - dx - below_left;
-                const auto high = [](Vector l, Vector r) { return Simd::words(Simd::shift_right(l, 8), r << 8); };
-                const auto low = [&](Vector l, Vector r) { return Simd::words(l, r << 16) & low_bytes; };
+                const auto high = [](Vector l, Vector r) { return Simd::words(l >> 9, r << 7); };
+                const auto low = [&](Vector l, Vector r) { return Simd::words(l, r << 16) & low_digits; };
                 some.high_above = high(above_left, above_right);
                 some.high_below = high(below_left, below_right);
                 some.low_above = low(above_left, above_right);
                 some.low_below = low(below_left, below_right);
-                some.column = dx;
-                some.row = dy;
             }
 
             for (int n = 0; n < count; n++) {
@@ -122,28 +122,26 @@ void rows(const Warp& warp) {
                         Simd::multiply_add(above[c], some.high_above) + Simd::multiply_add(below[c], some.high_below);
                     const Vector low =
                         Simd::multiply_add(above[c], some.low_above) + Simd::multiply_add(below[c], some.low_below);
-                    level[c] = (high << 8) + added + low;
+                    level[c] = (high << 9) + added + low;
                 }
-                const std::ptrdiff_t x = from + n * pixels;
+                const std::ptrdiff_t x = from + offset(n);
                 const auto store = [&] {
-                    Vector pixel = Simd::shift_right(level[0], precision.places);
-                    for (int c = 1; c < channels; c++) {
-                        pixel |= Simd::shift_right(level[c], precision.places - 8 * c) & Simd::all(0xff << 8 * c);
-                    }
-                    Simd::template store<channels>(line + channels * x, Simd::shuffle(pixel, together));
+                    Vector pixel = Simd::shuffle(level[0], place_in_result[0]);
+                    for (int c = 1; c < channels; c++) pixel |= Simd::shuffle(level[c], place_in_result[c]);
+                    Simd::template store<channels>(line + channels * x, pixel);
                 };
                 store();
 
                 Vector least = level[0] & close;
                 for (int c = 1; c < channels; c++) least = Simd::smaller(least, level[c] & close);
-                const Vector any = (least == 0) & Simd::all(rounding.doubtful);
+                const Vector any = least == doubtful;
                 if (__builtin_expect(Simd::signs(any) != 0, 0)) {
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
-                    const auto near = [&](Vector rest) {
-                        return ((rest + precision.doubt) & fractions) < 2 * precision.doubt;
+                    const auto near = [&](Vector coordinate, const std::int32_t* distance) {
+                        return ((coordinate + Simd::load(distance + offset(n)) + precision.doubt) & fractions) < 2 * precision.doubt;
                     };
-                    const Vector may_be_others = any & (near(some.column) | near(some.row));
+                    const Vector may_be_others = any & (near(left_fractions, across) | near(top_fractions, down));
                     Vector again = may_be_others;
                     for (int c = 0; c < channels; c++) {
                         const Vector differ = (above[c] ^ below[c]) | ((above[c] ^ above[c] >> 16) & 0xff);
@@ -160,7 +158,7 @@ void rows(const Warp& warp) {
                                 (Simd::larger_words(most, most >> 16) - Simd::smaller_words(least, least >> 16)) & 0xff;
                             const Vector bound = difference * precision.doubt_by_difference;
                             const Vector from_integer = (level[c] & fractions) - precision.tolerance;
-                            again |= any & (from_integer >= -bound) & (from_integer < bound);
+                            again |= any & (from_integer + bound < 2 * bound);
                             level[c] -= precision.tolerance;
                         }
                         store();

@@ -6,7 +6,7 @@ namespace {
 
 struct Sse41 {
     static constexpr int lanes = 1;
-    using Vector = std::int32_t __attribute__((vector_size(16)));
+    using Vector = std::uint32_t __attribute__((vector_size(16)));
 
     static __m128i in(Vector v) { return reinterpret_cast<__m128i>(v); }
     static Vector out(__m128i v) { return reinterpret_cast<Vector>(v); }
@@ -18,7 +18,7 @@ struct Sse41 {
         for (int i = 0; i < 16; i++) of[i] = static_cast<std::uint8_t>(value(i));
         return out(_mm_load_si128(reinterpret_cast<const __m128i*>(of)));
     }
-    static Vector load(const std::int32_t* from) { return out(_mm_load_si128(reinterpret_cast<const __m128i*>(from))); }
+    static Vector load(const std::int32_t* from) { return out(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))); }
     static Vector load_lanes(const std::uint8_t* const* from, std::ptrdiff_t offset) {
         return out(_mm_loadu_si128(reinterpret_cast<const __m128i*>(*from + offset)));
     }
@@ -36,10 +36,10 @@ struct Sse41 {
     static Vector words(Vector low, Vector high) { return out(_mm_blend_epi16(in(low), in(high), 0xaa)); }
     static Vector shuffle(Vector v, Vector places) { return out(_mm_shuffle_epi8(in(v), in(places))); }
     static Vector multiply_add(Vector a, Vector b) { return out(_mm_madd_epi16(in(a), in(b))); }
+    static Vector multiply_add_bytes(Vector a, Vector b) { return out(_mm_maddubs_epi16(in(a), in(b))); }
     static Vector subtract_words(Vector a, Vector b) { return out(_mm_sub_epi16(in(a), in(b))); }
     static Vector subtract_bytes(Vector a, Vector b) { return out(_mm_sub_epi8(in(a), in(b))); }
     static Vector add_saturating(Vector a, Vector b) { return out(_mm_adds_epu8(in(a), in(b))); }
-    static Vector shift_right(Vector v, int bits) { return out(_mm_srli_epi32(in(v), bits)); }
     static Vector larger_words(Vector a, Vector b) { return out(_mm_max_epi16(in(a), in(b))); }
     static Vector smaller_words(Vector a, Vector b) { return out(_mm_min_epi16(in(a), in(b))); }
     static Vector smaller(Vector a, Vector b) { return out(_mm_min_epu32(in(a), in(b))); }
