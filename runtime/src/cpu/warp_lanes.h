@@ -16,8 +16,8 @@ namespace halmix::warp {
 namespace {
 
 /// Pixels of a lane, and those whose coordinates are counted from one place.
-constexpr int lane_pixels = 4, group = 120;
-static_assert(group <= 1 << (31 - precision.places));
+constexpr int lane_pixels = 4, group = 240;
+static_assert(group / 2 < 1 << (31 - precision.places));
 
 /// Of vectors of `window_rows` rows: pixels of a lane come from so many, with those below.
 template <typename Simd, int channels, int window_rows>
@@ -28,9 +28,9 @@ void rows(const Warp& warp) {
     const double* m = warp.matrix;
     const Rounding rounding(m);
     std::int32_t across[group], down[group];
-    for (int i = 0; i < group; i++) {
-        across[i] = rounded(m[0] * i * precision.unit);
-        down[i] = rounded(m[3] * i * precision.unit);
+    for (int i = 0; i < group && i < warp.width; i++) {
+        across[i] = rounded(m[0] * (i - group / 2) * precision.unit);
+        down[i] = rounded(m[3] * (i - group / 2) * precision.unit);
     }
     // The pixels of a lane that come from furthest left and from furthest up.
     const int leftmost = m[0] < 0 ? lane_pixels - 1 : 0, uppermost = m[3] < 0 ? lane_pixels - 1 : 0;
@@ -61,7 +61,7 @@ void rows(const Warp& warp) {
         for (std::ptrdiff_t from = begin; from < end;) {
             // The last vector is moved inwards.
             if (from > end - pixels) from = end - pixels;
-            const Place left = place(m, from, y), top = place(m + 3, from, y);
+            const Place left = place(m, from + group / 2, y), top = place(m + 3, from + group / 2, y);
             const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
             const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
             const std::uint8_t* const source = warp.source + top.whole * warp.pitch + left.whole * channels;
