@@ -45,13 +45,11 @@ constexpr Precision precision;
 /// are a unit higher, as a weight of 1 would be a digit longer.
 struct Rounding {
     std::int32_t added, nudge;
-    std::int32_t doubtful;  ///< what the bits `close` of a level in doubt are
 
     explicit Rounding(const double* matrix) {
         const bool quarter = matrix[0] == 0 || matrix[1] == 0;
         added = quarter ? precision.unit / 8 : precision.tolerance;
         nudge = quarter ? 1 : 0;
-        doubtful = quarter ? -1 : 0;
     }
 };
 

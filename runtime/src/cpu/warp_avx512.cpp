@@ -8,7 +8,8 @@ namespace halmix::warp {
 namespace {
 
 constexpr int lanes = 16;  ///< pixels of a tile
-constexpr int group = 8;   ///< tiles side by side whose coordinates are counted from one place
+constexpr int group = 30;  ///< tiles side by side whose coordinates are counted from the place in their middle
+static_assert(group / 2 * 8 < 1 << (31 - precision.places));
 
 /// A vector of 64 bytes, each a function of its place.
 struct alignas(64) Bytes {
@@ -27,19 +28,19 @@ std::ptrdiff_t clamp(std::ptrdiff_t value, std::ptrdiff_t low, std::ptrdiff_t hi
     return smaller(larger(value, low), high);
 }
 
-/// Where the pixels of tiles come from, along one axis: how far from the first pixel of a group, in units.
+/// Where the pixels of tiles come from, along one axis: how far from the middle of a group, in units.
 template <int columns>
 struct Distances {
     alignas(64) std::int32_t of[group * lanes];
     int least;  ///< the lane that comes from furthest left, or furthest up
 
-    Distances(double along_x, double along_y) {
+    Distances(double along_x, double along_y, std::ptrdiff_t tiles) {
         least = (along_x < 0 ? columns - 1 : 0) + (along_y < 0 ? lanes - columns : 0);
         const __m512d x = _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0), scale = _mm512_set1_pd(precision.unit);
-        for (int i = 0; i < group * lanes; i += 8) {
+        for (int i = 0; i < group * lanes && i < tiles * lanes; i += 8) {
             // Eight pixels side by side, or four below four.
             const int tile = i / lanes, row = i % lanes / columns;
-            __m512d column = _mm512_add_pd(x, _mm512_set1_pd(tile * columns)), line = _mm512_set1_pd(row);
+            __m512d column = _mm512_add_pd(x, _mm512_set1_pd((tile - group / 2) * columns)), line = _mm512_set1_pd(row);
             if (columns == 4) {
                 column = _mm512_mask_sub_pd(column, 0xf0, column, _mm512_set1_pd(4));
                 line = _mm512_mask_add_pd(line, 0xf0, line, _mm512_set1_pd(1));
@@ -55,9 +56,8 @@ struct Distances {
 
 /// What the pixels of a tile are made of.
 struct Tile {
-    __m512i digits[3];    ///< of their four weights, in the order of the taps
-    __m512i taps;         ///< places of the red ones in the window
-    __m512i column, row;  ///< where they come from: fractions
+    __m512i digits[3];  ///< of their four weights, in the order of the taps
+    __m512i taps;       ///< places of the red ones in the window
     const std::uint8_t* window;
 };
 
@@ -71,13 +71,16 @@ void rgb(const Warp& warp) {
     constexpr int channels = 3;
 
     const double* m = warp.matrix;
-    const Distances<columns> across(m[0], m[1]), down(m[3], m[4]);
+    const std::ptrdiff_t tiles_of_row = (warp.width + columns - 1) / columns;
+    const Distances<columns> across(m[0], m[1], tiles_of_row), down(m[3], m[4], tiles_of_row);
     const Rounding rounding(m);
-    const auto doubtful = static_cast<__mmask16>(~rounding.doubtful);
-    const __m512i added = _mm512_set1_epi32(rounding.added);
+    // Products want signed bytes, so levels are less 128, which is added again.
+    const __m512i added = _mm512_set1_epi32(rounding.added ^ 1 << 31);
 
     static constexpr Bytes low_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + i % 4 / 2; });
     static constexpr Bytes top_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + 2; });
+    static constexpr Bytes lower_words([](int i) { return i % 4 / 2 * 64 + i / 4 * 4 + i % 2; });
+    static constexpr Bytes upper_words([](int i) { return i % 4 / 2 * 64 + i / 4 * 4 + 2 + i % 2; });
     static constexpr Bytes whole_places([](int i) {
         return i % 4 == 0 ? i / 4 * 4 + 3 : i % 4 == 1 ? 67 + i / 4 * 4 : 0;
     });
@@ -115,7 +118,8 @@ void rgb(const Warp& warp) {
         }
         std::uint8_t* const line = warp.to + y * warp.to_stride;
         for (; from < to; from += group * columns) {
-            const Place left = place(m, from, y), top = place(m + 3, from, y);
+            const Place left = place(m, from + group / 2 * columns, y),
+                        top = place(m + 3, from + group / 2 * columns, y);
             const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
             const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
             const __m512i left_fractions = _mm512_set1_epi32(left_fraction);
@@ -141,17 +145,14 @@ void rgb(const Warp& warp) {
                 const __m512i above_right = _mm512_sub_epi32(dx, below_right);
                 const __m512i below_left = _mm512_sub_epi32(dy, below_right);
                 const __m512i above_left = _mm512_sub_epi32(_mm512_sub_epi32(one, dx), below_left);
-                // Of two weights each: the lower digits, and the upper ones.
+                // Of two weights each: the lower digits, and the highest.
                 const __m512i above = _mm512_permutex2var_epi8(above_left, low_digits, above_right);
                 const __m512i below = _mm512_permutex2var_epi8(below_left, low_digits, below_right);
-                const __m512i tops = _mm512_permutex2var_epi8(above_left, top_digits, above_right);
-                constexpr __mmask32 upper = 0xaaaaaaaa;
-                tile.digits[0] = _mm512_mask_mov_epi16(above, upper, _mm512_slli_epi32(below, 16));
-                tile.digits[1] = _mm512_mask_mov_epi16(_mm512_srli_epi32(above, 16), upper, below);
+                tile.digits[0] = _mm512_permutex2var_epi8(above, lower_words, below);
+                tile.digits[1] = _mm512_permutex2var_epi8(above, upper_words, below);
                 tile.digits[2] =
-                    _mm512_mask_mov_epi16(tops, upper, _mm512_permutex2var_epi8(below_left, top_digits, below_right));
-                tile.column = dx;
-                tile.row = dy;
+                    _mm512_mask_mov_epi16(_mm512_permutex2var_epi8(above_left, top_digits, above_right), 0xaaaaaaaa,
+                                          _mm512_permutex2var_epi8(below_left, top_digits, below_right));
 
                 // 3 * column + 32 * row from the window's corner, all modulo 256.
                 const auto corner = static_cast<std::uint8_t>(window_column - left.whole) |
@@ -167,7 +168,6 @@ void rgb(const Warp& warp) {
             for (int n = 0; n < count; n++) {
                 const Tile& tile = tiles[n];
                 const std::ptrdiff_t x = from + n * columns;
-                // Products want signed bytes: levels less 128.
                 __m512i window[window_rows / 2];
                 for (int r = 0; r < window_rows / 2; r++) {
                     const auto row = [&](int i) {
@@ -177,7 +177,7 @@ void rgb(const Warp& warp) {
                     window[r] = _mm512_xor_si512(both, sign);
                 }
                 __m512i places_of_taps = tile.taps, taps[3], level[3];
-                __mmask16 unsure[3];
+                __mmask16 sure = 0xffff;
                 for (int c = 0; c < 3; c++) {
                     taps[c] = _mm512_permutex2var_epi8(window[0], places_of_taps, window[1]);
                     if constexpr (window_rows == 8) {
@@ -189,12 +189,11 @@ void rgb(const Warp& warp) {
                     sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(sum, 8), tile.digits[1], taps[c]);
                     sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(sum, 8), tile.digits[0], taps[c]);
                     level[c] = _mm512_add_epi32(sum, added);
-                    unsure[c] = _mm512_testn_epi32_mask(level[c], close);
+                    sure = _mm512_mask_test_epi32_mask(sure, level[c], close);
                 }
                 const auto store_pixels = [&] {
                     const __m512i two = _mm512_permutex2var_epi8(level[0], red_green, level[1]);
-                    const __m512i pixels =
-                        _mm512_xor_si512(sign, _mm512_mask_permutexvar_epi8(two, blues, blue, level[2]));
+                    const __m512i pixels = _mm512_mask_permutexvar_epi8(two, blues, blue, level[2]);
 
                     // What a store has beyond the tile is inside as well, and comes anew with the next one.
                     std::uint8_t* const to = line + channels * x;
@@ -227,19 +226,22 @@ void rgb(const Warp& warp) {
                 };
                 store_pixels();
 
-                const auto any = static_cast<__mmask16>((unsure[0] | unsure[1] | unsure[2]) & doubtful);
-                if (__builtin_expect(any != 0, 0)) {
+                if (__builtin_expect(sure != 0xffff, 0)) {
+                    const auto any = static_cast<__mmask16>(~sure);
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
-                    const auto near = [&](__m512i rest) {
-                        const __m512i moved =
-                            _mm512_and_si512(_mm512_add_epi32(rest, _mm512_set1_epi32(precision.doubt)), fractions);
+                    const auto near = [&](__m512i coordinate) {
+                        const __m512i moved = _mm512_and_si512(
+                            _mm512_add_epi32(coordinate, _mm512_set1_epi32(precision.doubt)), fractions);
                         return _mm512_cmplt_epi32_mask(moved, _mm512_set1_epi32(2 * precision.doubt));
                     };
-                    const auto may_be_others = static_cast<__mmask16>(any & (near(tile.column) | near(tile.row)));
+                    const auto may_be_others =
+                        static_cast<__mmask16>(any & (near(_mm512_add_epi32(left_fractions, across[n])) |
+                                                      near(_mm512_add_epi32(top_fractions, down[n]))));
                     __mmask16 again = may_be_others;
                     for (int c = 0; c < 3; c++) {
-                        again |= unsure[c] & _mm512_cmpneq_epi32_mask(taps[c], _mm512_rol_epi32(taps[c], 8));
+                        again |= _mm512_testn_epi32_mask(level[c], close) &
+                                 _mm512_cmpneq_epi32_mask(taps[c], _mm512_rol_epi32(taps[c], 8));
                     }
                     if (__builtin_popcount(again) > few_repairs) {
                         // Not all of them are in doubt, and those that are not are cut where they are.

@@ -49,7 +49,7 @@ void rows(const Warp& warp) {
     }
     const Vector fractions = Simd::all(precision.fraction_mask), one = Simd::all(precision.unit);
     const Vector low_digits = Simd::all(0x01ff01ff), close = Simd::all(precision.close);
-    const Vector added = Simd::all(rounding.added), doubtful = Simd::all(rounding.doubtful), row_step = Simd::all(0x10101010);
+    const Vector added = Simd::all(rounding.added), row_step = Simd::all(0x10101010);
 
     for (std::ptrdiff_t y = 0; y < warp.height; y++) {
         const std::ptrdiff_t begin = warp.begin[y], end = warp.end[y];
@@ -134,12 +134,13 @@ void rows(const Warp& warp) {
 
                 Vector least = level[0] & close;
                 for (int c = 1; c < channels; c++) least = Simd::smaller(least, level[c] & close);
-                const Vector any = least == doubtful;
+                const Vector any = least == 0;
                 if (__builtin_expect(Simd::signs(any) != 0, 0)) {
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
                     const auto near = [&](Vector coordinate, const std::int32_t* distance) {
-                        return ((coordinate + Simd::load(distance + offset(n)) + precision.doubt) & fractions) < 2 * precision.doubt;
+                        return ((coordinate + Simd::load(distance + offset(n)) + precision.doubt) & fractions) <
+                               2 * precision.doubt;
                     };
                     const Vector may_be_others = any & (near(left_fractions, across) | near(top_fractions, down));
                     Vector again = may_be_others;

@@ -18,7 +18,9 @@ struct Sse41 {
         for (int i = 0; i < 16; i++) of[i] = static_cast<std::uint8_t>(value(i));
         return out(_mm_load_si128(reinterpret_cast<const __m128i*>(of)));
     }
-    static Vector load(const std::int32_t* from) { return out(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))); }
+    static Vector load(const std::int32_t* from) {
+        return out(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    }
     static Vector load_lanes(const std::uint8_t* const* from, std::ptrdiff_t offset) {
         return out(_mm_loadu_si128(reinterpret_cast<const __m128i*>(*from + offset)));
     }
