@@ -105,16 +105,18 @@ void rgb(const Warp& warp) {
     const __m512i close = _mm512_set1_epi32(precision.close);
 
     for (std::ptrdiff_t y = 0; y < warp.height; y += rows) {
+        const auto begin = [&](int r) -> std::ptrdiff_t {
+            return y + r < warp.height ? warp.begin[y + r] : warp.width;
+        };
+        const auto end = [&](int r) -> std::ptrdiff_t { return y + r < warp.height ? warp.end[y + r] : 0; };
         // Pixels that lie inside: in some row, and in all of them.
-        std::ptrdiff_t begin[rows], end[rows], from = warp.width, to = 0, all_from = 0, all_to = warp.width;
-        for (int r = 0; r < rows; r++) {
-            const bool exists = y + r < warp.height && warp.begin[y + r] < warp.end[y + r];
-            begin[r] = exists ? warp.begin[y + r] : warp.width;
-            end[r] = exists ? warp.end[y + r] : 0;
-            from = smaller(from, begin[r]);
-            to = larger(to, end[r]);
-            all_from = larger(all_from, begin[r]);
-            all_to = smaller(all_to, end[r]);
+        std::ptrdiff_t from = begin(0), to = end(0), all_from = from, all_to = to;
+        for (int r = 1; r < rows; r++) {
+            const std::ptrdiff_t first = begin(r), last = end(r);
+            from = smaller(from, first);
+            to = larger(to, last);
+            all_from = larger(all_from, first);
+            all_to = smaller(all_to, last);
         }
         std::uint8_t* const line = warp.to + y * warp.to_stride;
         for (; from < to; from += group * columns) {
@@ -215,8 +217,8 @@ void rgb(const Warp& warp) {
                         }
                     } else {
                         for (int r = 0; r < rows; r++) {
-                            const std::ptrdiff_t first = clamp(begin[r] - x, 0, columns),
-                                                 last = clamp(end[r] - x, 0, columns);
+                            const std::ptrdiff_t first = clamp(begin(r) - x, 0, columns),
+                                                 last = clamp(end(r) - x, 0, columns);
                             if (first >= last) continue;
                             const __mmask64 bytes = (__mmask64{1} << 3 * last) - (__mmask64{1} << 3 * first);
                             _mm512_mask_storeu_epi8(to + r * warp.to_stride - r * lane_bytes, bytes << r * lane_bytes,
@@ -267,7 +269,7 @@ void rgb(const Warp& warp) {
                     for (; again != 0; again &= again - 1) {
                         const int i = __builtin_ctz(again), r = i / columns;
                         const std::ptrdiff_t at = x + i % columns;
-                        if (at >= begin[r] && at < end[r]) exact_pixel<channels>(warp, at, y + r);
+                        if (at >= begin(r) && at < end(r)) exact_pixel<channels>(warp, at, y + r);
                     }
                 }
             }
