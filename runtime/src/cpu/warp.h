@@ -53,9 +53,6 @@ struct Rounding {
     }
 };
 
-/// So many pixels of a vector are repaired without a closer look.
-constexpr int few_repairs = 2;
-
 /// Makes all pixels that lie inside.
 using Function = void (*)(const Warp& warp);
 

@@ -245,7 +245,7 @@ void rgb(const Warp& warp) {
                         again |= _mm512_testn_epi32_mask(level[c], close) &
                                  _mm512_cmpneq_epi32_mask(taps[c], _mm512_rol_epi32(taps[c], 8));
                     }
-                    if (__builtin_popcount(again) > few_repairs) {
+                    if (again != 0) {
                         // Not all of them are in doubt, and those that are not are cut where they are.
                         again = may_be_others;
                         for (int c = 0; c < 3; c++) {

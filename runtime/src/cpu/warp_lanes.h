@@ -149,7 +149,7 @@ void rows(const Warp& warp) {
                         again |= ((level[c] & close) == 0) & (differ != 0);
                     }
                     unsigned lanes = Simd::signs(again);
-                    if (__builtin_popcount(lanes) > few_repairs) {
+                    if (lanes != 0) {
                         // Not all of them are in doubt, and those that are not are cut where they are.
                         again = may_be_others;
                         for (int c = 0; c < channels; c++) {
