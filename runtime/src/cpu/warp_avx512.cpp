@@ -79,6 +79,9 @@ void rgb(const Warp& warp) {
 
     static constexpr Bytes low_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + i % 4 / 2; });
     static constexpr Bytes top_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + 2; });
+    static constexpr Bytes around([](int i) {
+        return i % 16 / 4 * 4 + (i % 4 == 0 ? 1 : i % 4 == 1 ? 3 : i % 4 == 2 ? 0 : 2);
+    });
     static constexpr Bytes lower_words([](int i) { return i % 4 / 2 * 64 + i / 4 * 4 + i % 2; });
     static constexpr Bytes upper_words([](int i) { return i % 4 / 2 * 64 + i / 4 * 4 + 2 + i % 2; });
     static constexpr Bytes whole_places([](int i) {
@@ -229,7 +232,6 @@ void rgb(const Warp& warp) {
                 store_pixels();
 
                 if (__builtin_expect(sure != 0xffff, 0)) {
-                    const auto any = static_cast<__mmask16>(~sure);
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
                     const auto near = [&](__m512i coordinate) {
@@ -238,8 +240,8 @@ void rgb(const Warp& warp) {
                         return _mm512_cmplt_epi32_mask(moved, _mm512_set1_epi32(2 * precision.doubt));
                     };
                     const auto may_be_others =
-                        static_cast<__mmask16>(any & (near(_mm512_add_epi32(left_fractions, across[n])) |
-                                                      near(_mm512_add_epi32(top_fractions, down[n]))));
+                        static_cast<__mmask16>(~sure & (near(_mm512_add_epi32(left_fractions, across[n])) |
+                                                        near(_mm512_add_epi32(top_fractions, down[n]))));
                     __mmask16 again = may_be_others;
                     for (int c = 0; c < 3; c++) {
                         again |= _mm512_testn_epi32_mask(level[c], close) &
@@ -249,20 +251,15 @@ void rgb(const Warp& warp) {
                         // Not all of them are in doubt, and those that are not are cut where they are.
                         again = may_be_others;
                         for (int c = 0; c < 3; c++) {
-                            const __m512i other = _mm512_rol_epi32(taps[c], 16);
-                            const __m512i most = _mm512_max_epi8(taps[c], other);
-                            const __m512i least = _mm512_min_epi8(taps[c], other);
-                            const __m512i difference =
-                                _mm512_sub_epi8(_mm512_max_epi8(most, _mm512_srli_epi32(most, 8)),
-                                                _mm512_min_epi8(least, _mm512_srli_epi32(least, 8)));
-                            const __m512i bound =
-                                _mm512_mullo_epi32(_mm512_and_si512(difference, _mm512_set1_epi32(0xff)),
-                                                   _mm512_set1_epi32(precision.doubt_by_difference));
-                            const __m512i from_integer = _mm512_sub_epi32(_mm512_and_si512(level[c], fractions),
-                                                                          _mm512_set1_epi32(precision.tolerance));
-                            again |= any & _mm512_cmplt_epu32_mask(_mm512_add_epi32(from_integer, bound),
-                                                                   _mm512_slli_epi32(bound, 1));
+                            // Once around, from tap to tap, levels go twice as far as the furthest two are apart.
+                            const __m512i neighbour = _mm512_shuffle_epi8(taps[c], around);
+                            const __m512i steps = _mm512_sub_epi8(_mm512_max_epi8(taps[c], neighbour),
+                                                                  _mm512_min_epi8(taps[c], neighbour));
+                            const __m512i bound = _mm512_dpbusd_epi32(
+                                _mm512_setzero_si512(), steps, _mm512_set1_epi8(precision.doubt_by_difference / 2));
                             level[c] = _mm512_sub_epi32(level[c], _mm512_set1_epi32(precision.tolerance));
+                            const __m512i moved = _mm512_and_si512(_mm512_add_epi32(level[c], bound), fractions);
+                            again |= ~sure & _mm512_cmplt_epu32_mask(moved, _mm512_add_epi32(bound, bound));
                         }
                         store_pixels();
                     }
