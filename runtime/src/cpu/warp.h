@@ -27,6 +27,8 @@ struct Precision {
     /// How far a coordinate may be off, in units: rounded twice, half a unit each, and less than a unit for the doubles
     /// before, ours and Pillow's.
     static constexpr int doubt = 2;
+    /// The bits that a coordinate with the doubt added lacks if it is that close to a pixel's centre.
+    static constexpr std::int32_t off_centre = fraction_mask & -2 * doubt;
     /// How far a level may be off, in units, for each level that its neighbours differ by: for each axis as far as its
     /// coordinate, and twice a unit for the product that the weights are made of. Levels as close to an integer as that
     /// are repaired: computed in double, as Pillow does.

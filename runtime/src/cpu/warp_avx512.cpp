@@ -234,14 +234,13 @@ void rgb(const Warp& warp) {
                 if (__builtin_expect(sure != 0xffff, 0)) {
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
-                    const auto near = [&](__m512i coordinate) {
-                        const __m512i moved = _mm512_and_si512(
-                            _mm512_add_epi32(coordinate, _mm512_set1_epi32(precision.doubt)), fractions);
-                        return _mm512_cmplt_epi32_mask(moved, _mm512_set1_epi32(2 * precision.doubt));
+                    const auto near = [&](__m512i first, __m512i distance) {
+                        const __m512i moved =
+                            _mm512_add_epi32(_mm512_add_epi32(first, distance), _mm512_set1_epi32(precision.doubt));
+                        return _mm512_testn_epi32_mask(moved, _mm512_set1_epi32(precision.off_centre));
                     };
-                    const auto may_be_others =
-                        static_cast<__mmask16>(~sure & (near(_mm512_add_epi32(left_fractions, across[n])) |
-                                                        near(_mm512_add_epi32(top_fractions, down[n]))));
+                    const auto may_be_others = static_cast<__mmask16>(
+                        ~sure & (near(left_fractions, across[n]) | near(top_fractions, down[n])));
                     __mmask16 again = may_be_others;
                     for (int c = 0; c < 3; c++) {
                         again |= _mm512_testn_epi32_mask(level[c], close) &

@@ -49,6 +49,7 @@ void rows(const Warp& warp) {
     }
     const Vector fractions = Simd::all(precision.fraction_mask), one = Simd::all(precision.unit);
     const Vector low_digits = Simd::all(0x01ff01ff), close = Simd::all(precision.close);
+    const Vector off_centre = Simd::all(precision.off_centre);
     const Vector added = Simd::all(rounding.added), row_step = Simd::all(0x10101010);
 
     for (std::ptrdiff_t y = 0; y < warp.height; y++) {
@@ -138,9 +139,8 @@ void rows(const Warp& warp) {
                 if (__builtin_expect(Simd::signs(any) != 0, 0)) {
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
-                    const auto near = [&](Vector coordinate, const std::int32_t* distance) {
-                        return ((coordinate + Simd::load(distance + offset(n)) + precision.doubt) & fractions) <
-                               2 * precision.doubt;
+                    const auto near = [&](Vector first, const std::int32_t* distance) {
+                        return ((first + Simd::load(distance + offset(n)) + precision.doubt) & off_centre) == 0;
                     };
                     const Vector may_be_others = any & (near(left_fractions, across) | near(top_fractions, down));
                     Vector again = may_be_others;
@@ -158,9 +158,8 @@ void rows(const Warp& warp) {
                             const Vector difference =
                                 (Simd::larger_words(most, most >> 16) - Simd::smaller_words(least, least >> 16)) & 0xff;
                             const Vector bound = difference * precision.doubt_by_difference;
-                            const Vector from_integer = (level[c] & fractions) - precision.tolerance;
-                            again |= any & (from_integer + bound < 2 * bound);
                             level[c] -= precision.tolerance;
+                            again |= any & (((level[c] + bound) & fractions) < 2 * bound);
                         }
                         store();
                         lanes = Simd::signs(again);
