@@ -30,14 +30,14 @@ std::uint8_t one(const Rows& rows, const std::uint8_t* row, std::ptrdiff_t i) {
     return static_cast<std::uint8_t>(level < 0 ? 0 : level > 255 ? 255 : level);
 }
 
-/// Simd::pixels pixels of RGB of `count` rows, from pixel `x` of the results on; each has four lanes, the last of no
+/// Simd::lanes pixels of RGB of `count` rows, from pixel `x` of the results on; each has four lanes, the last of no
 /// use. Four taps at a time, so that a load's bytes are used; where two are left, the others' weights are taken as 0.
 template <typename Simd, int count>
 [[gnu::always_inline]] inline void some_pixels(const Rows& rows, std::ptrdiff_t row, std::ptrdiff_t x) {
     using Vector = typename Simd::Vector;
     // Of a pixel's channels, two taps side by side as numbers of 16 bits.
-    const Vector first_taps = Simd::pattern(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
-    const Vector next_taps = Simd::pattern(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+    const Vector first_taps = Simd::bytes([](int i) { return i % 2 == 0 && i < 12 ? i / 4 + i % 4 / 2 * 3 : 0x80; });
+    const Vector next_taps = Simd::bytes([](int i) { return i % 2 == 0 && i < 12 ? i / 4 + i % 4 / 2 * 3 + 6 : 0x80; });
     Vector low[count], high[count];
 #pragma GCC unroll 4
     for (int r = 0; r < count; r++) {
@@ -49,9 +49,9 @@ template <typename Simd, int count>
     const auto* weights = static_cast<const std::int16_t*>(rows.digits) + x * pixel;
     const std::uint8_t* from = rows.from + row * rows.from_stride;
     const std::ptrdiff_t a = 3 * std::ptrdiff_t{rows.first[x]};
-    const std::ptrdiff_t b = 3 * std::ptrdiff_t{rows.first[x + Simd::pixels - 1]};
+    const std::ptrdiff_t b = 3 * std::ptrdiff_t{rows.first[x + Simd::lanes - 1]};
     for (int g = 0; g < rows.dot_products; g += 2, weights += 2 * digits * digit, from += four_taps) {
-        auto load = [](const std::int16_t* one) { return Simd::load(one, one + pixel); };
+        auto load = [](const std::int16_t* one) { return Simd::load_lanes(one, one + pixel); };
         const bool both = g + 1 < rows.dot_products;
         const std::int16_t* next = weights + digits * digit;
         const Vector low0 = load(weights), high0 = load(weights + digit);
@@ -59,20 +59,20 @@ template <typename Simd, int count>
 #pragma GCC unroll 4
         for (int r = 0; r < count; r++) {
             const std::uint8_t* in = from + r * rows.from_stride;
-            const Vector bytes = Simd::load(in + a, in + b);
+            const Vector bytes = Simd::load_lanes(in + a, in + b);
             const Vector bytes0 = Simd::shuffle(bytes, first_taps), bytes1 = Simd::shuffle(bytes, next_taps);
-            low[r] = Simd::add(low[r], Simd::add(Simd::products(bytes0, low0), Simd::products(bytes1, low1)));
-            high[r] = Simd::add(high[r], Simd::add(Simd::products(bytes0, high0), Simd::products(bytes1, high1)));
+            low[r] += Simd::multiply_add(bytes0, low0) + Simd::multiply_add(bytes1, low1);
+            high[r] += Simd::multiply_add(bytes0, high0) + Simd::multiply_add(bytes1, high1);
         }
     }
 #pragma GCC unroll 4
     for (int r = 0; r < count; r++) {
-        std::uint32_t levels[Simd::pixels];
-        Simd::levels(Simd::shift_right(Simd::add(low[r], Simd::shift_left(high[r]))), levels);
+        std::uint32_t levels[Simd::lanes];
+        Simd::store_levels(Simd::shift_right_signed(low[r] + (high[r] << 8), 22), levels);
         std::uint8_t* to = rows.to + (row + r) * rows.to_stride + 3 * x;
         // Four bytes each: the fourth is the next pixel's, and is written over. The last pixel has but three.
 #pragma GCC unroll 2
-        for (int k = 0; k < Simd::pixels; k++, to += 3) {
+        for (int k = 0; k < Simd::lanes; k++, to += 3) {
             if (x + k + 1 < rows.to_bytes / 3) {
                 __builtin_memcpy(to, &levels[k], 4);
             } else {
@@ -92,9 +92,9 @@ void all_pixels(const Rows& shared, std::ptrdiff_t row) {
     auto within = [&](std::ptrdiff_t x) { return 3 * std::ptrdiff_t{rows.first[x]} + reach <= rows.from_bytes; };
     std::ptrdiff_t x = 0;
     while (x < pixels) {
-        if (rows.channels == 3 && x + Simd::pixels <= pixels && within(x) && within(x + Simd::pixels - 1)) {
+        if (rows.channels == 3 && x + Simd::lanes <= pixels && within(x) && within(x + Simd::lanes - 1)) {
             some_pixels<Simd, count>(rows, row, x);
-            x += Simd::pixels;
+            x += Simd::lanes;
             continue;
         }
         for (int r = 0; r < count; r++) {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -108,7 +106,10 @@ void rows(const Warp& warp) {
             for (int n = 0; n < count; n++) {
                 const auto& some = all[n];
                 Vector window[window_rows];
-                for (int r = 0; r < window_rows; r++) window[r] = Simd::load_lanes(some.window, r * warp.pitch);
+                for (int r = 0; r < window_rows; r++) {
+                    const std::ptrdiff_t row = r * warp.pitch;
+                    window[r] = Simd::load_lanes(some.window[0] + row, some.window[Simd::lanes - 1] + row);
+                }
                 Vector above[channels], below[channels], level[channels];
                 for (int c = 0; c < channels; c++) {
                     above[c] = below[c] = Simd::all(0);
@@ -129,7 +130,7 @@ void rows(const Warp& warp) {
                 const auto store = [&] {
                     Vector pixel = Simd::shuffle(level[0], place_in_result[0]);
                     for (int c = 1; c < channels; c++) pixel |= Simd::shuffle(level[c], place_in_result[c]);
-                    Simd::template store<channels>(line + channels * x, pixel);
+                    Simd::template store_pixels<channels>(line + channels * x, pixel);
                 };
                 store();
 
