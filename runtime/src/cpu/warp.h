@@ -41,10 +41,10 @@ struct Precision {
 };
 constexpr Precision precision;
 
-/// What is added before levels are cut to integers, and whether any must be repaired.
+/// What is added to levels before they are cut to integers, and to coordinates.
 ///
-/// Quarter turns need none: all fractions are 0 or 1/2 exactly, so levels are multiples of 1/4. For these coordinates
-/// are a unit higher, as a weight of 1 would be a digit longer.
+/// In quarter turns all fractions are 0 or 1/2 exactly, so levels are multiples of 1/4: an eighth further none is close
+/// to an integer. For these coordinates are a unit higher, as a weight of 1 would be a digit longer.
 struct Rounding {
     std::int32_t added, nudge;
 

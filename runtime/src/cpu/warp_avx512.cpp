@@ -9,7 +9,7 @@ namespace {
 
 constexpr int lanes = 16;  ///< pixels of a tile
 constexpr int group = 30;  ///< tiles side by side whose coordinates are counted from the place in their middle
-static_assert(group / 2 * 8 < 1 << (31 - precision.places));
+static_assert(group / 2 * 8 + 4 < 1 << (31 - precision.places), "coordinates have a sign and a fraction below 1");
 
 /// A vector of 64 bytes, each a function of its place.
 struct alignas(64) Bytes {

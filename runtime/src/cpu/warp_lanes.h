@@ -15,7 +15,10 @@ namespace {
 
 /// Pixels of a lane, and those whose coordinates are counted from one place.
 constexpr int lane_pixels = 4, group = 240;
-static_assert(group / 2 < 1 << (31 - precision.places));
+static_assert(group / 2 + 1 < 1 << (31 - precision.places), "coordinates have a sign and a fraction below 1");
+
+/// Weights are two digits: the lower has so many bits, the upper 15, without a sign.
+constexpr int low_bits = precision.places - 15;
 
 /// Of vectors of `window_rows` rows: pixels of a lane come from so many, with those below.
 template <typename Simd, int channels, int window_rows>
@@ -33,9 +36,10 @@ void rows(const Warp& warp) {
     // The pixels of a lane that come from furthest left and from furthest up.
     const int leftmost = m[0] < 0 ? lane_pixels - 1 : 0, uppermost = m[3] < 0 ? lane_pixels - 1 : 0;
 
+    // Columns and rows of pixels, twice each, and those of the window; 16 bytes are a row of it.
     const Vector pairs = Simd::bytes([](int i) { return i / 4 * 4 + i % 2 * 2 + 1; });
     const Vector corner = Simd::bytes([=](int i) { return i % 2 == 0 ? 4 * leftmost + 1 : 4 * uppermost + 3; });
-    const Vector steps = Simd::all(0x01000100 * 16 | 0x00010001 * channels);
+    const Vector steps = Simd::all(0x10001000 | 0x00010001 * channels);
     Vector tap[channels];  // as numbers of 16 bits, two pixels side by side; a sum above 0x7f shuffles to 0
     for (int c = 0; c < channels; c++) {
         tap[c] = Simd::bytes([c](int i) { return i % 2 != 0 ? 0xff : 0x70 + c + (i % 4 == 0 ? 0 : channels); });
@@ -46,7 +50,7 @@ void rows(const Warp& warp) {
             Simd::bytes([c](int i) { return i < 4 * channels && i % channels == c ? i / channels * 4 + 3 : 0x80; });
     }
     const Vector fractions = Simd::all(precision.fraction_mask), one = Simd::all(precision.unit);
-    const Vector low_digits = Simd::all(0x01ff01ff), close = Simd::all(precision.close);
+    const Vector low_digits = Simd::all(0x00010001 * ((1 << low_bits) - 1)), close = Simd::all(precision.close);
     const Vector off_centre = Simd::all(precision.off_centre);
     const Vector added = Simd::all(rounding.added), row_step = Simd::all(0x10101010);
 
@@ -58,7 +62,7 @@ void rows(const Warp& warp) {
         }
         std::uint8_t* const line = warp.to + y * warp.to_stride;
         for (std::ptrdiff_t from = begin; from < end;) {
-            // The last vector is moved inwards.
+            // Too few for a vector begin further left, as does the last vector of any.
             if (from > end - pixels) from = end - pixels;
             const Place left = place(m, from + group / 2, y), top = place(m + 3, from + group / 2, y);
             const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
@@ -67,7 +71,6 @@ void rows(const Warp& warp) {
             const Vector left_fractions = Simd::all(left_fraction), top_fractions = Simd::all(top_fraction);
             const std::ptrdiff_t length = end - from < group ? end - from : group;
             const int count = static_cast<int>((length + pixels - 1) / pixels);
-            // The last vector is moved inwards.
             const auto offset = [=](int n) { return n + 1 < count ? n * pixels : length - pixels; };
 
             // What comes of coordinates alone, for all vectors before any is loaded.
@@ -95,7 +98,7 @@ void rows(const Warp& warp) {
                 const Vector below_right = Simd::product(dx, dy, 1.0F / static_cast<float>(precision.unit));
                 const Vector above_right = dx - below_right, below_left = dy - below_right;
                 const Vector above_left = one - dx - below_left;
-                const auto high = [](Vector l, Vector r) { return Simd::words(l >> 9, r << 7); };
+                const auto high = [](Vector l, Vector r) { return Simd::words(l >> low_bits, r << (16 - low_bits)); };
                 const auto low = [&](Vector l, Vector r) { return Simd::words(l, r << 16) & low_digits; };
                 some.high_above = high(above_left, above_right);
                 some.high_below = high(below_left, below_right);
@@ -124,7 +127,7 @@ void rows(const Warp& warp) {
                         Simd::multiply_add(above[c], some.high_above) + Simd::multiply_add(below[c], some.high_below);
                     const Vector low =
                         Simd::multiply_add(above[c], some.low_above) + Simd::multiply_add(below[c], some.low_below);
-                    level[c] = (high << 9) + added + low;
+                    level[c] = (high << low_bits) + added + low;
                 }
                 const std::ptrdiff_t x = from + offset(n);
                 const auto store = [&] {
