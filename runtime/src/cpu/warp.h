@@ -20,26 +20,27 @@ struct Warp {
 };
 
 /// Coordinates, and weights of which four add up to 1, in fixed point.
-struct Precision {
-    static constexpr int places = 24;
-    static constexpr std::int32_t unit = 1 << places, fraction_mask = unit - 1;
+namespace precision {
 
-    /// How far a coordinate may be off, in units: rounded twice, half a unit each, and less than a unit for the doubles
-    /// before, ours and Pillow's.
-    static constexpr int doubt = 2;
-    /// The bits that a coordinate with the doubt added lacks if it is that close to a pixel's centre.
-    static constexpr std::int32_t off_centre = fraction_mask & -2 * doubt;
-    /// How far a level may be off, in units, for each level that its neighbours differ by: for each axis as far as its
-    /// coordinate, and twice a unit for the product that the weights are made of. Levels as close to an integer as that
-    /// are repaired: computed in double, as Pillow does.
-    static constexpr int doubt_by_difference = 2 * doubt + 2;
-    /// What is so for all differences: a test that finds the few levels to look at more closely.
-    static constexpr int tolerance = 2048;
-    static_assert(tolerance > 255 * doubt_by_difference && tolerance / 2 < 255 * doubt_by_difference);
-    /// The bits that a level with the tolerance added lacks if it is that close to an integer.
-    static constexpr std::int32_t close = fraction_mask & -2 * tolerance;
-};
-constexpr Precision precision;
+constexpr int places = 24;
+constexpr std::int32_t unit = 1 << places, fraction_mask = unit - 1;
+
+/// How far a coordinate may be off, in units: rounded twice, half a unit each, and less than a unit for the doubles
+/// before, ours and Pillow's.
+constexpr int doubt = 2;
+/// The bits that a coordinate with the doubt added lacks if it is that close to a pixel's centre.
+constexpr std::int32_t off_centre = fraction_mask & -2 * doubt;
+/// How far a level may be off, in units, for each level that its neighbours differ by: for each axis as far as its
+/// coordinate, and twice a unit for the product that the weights are made of. Levels as close to an integer as that
+/// are repaired: computed in double, as Pillow does.
+constexpr int doubt_by_difference = 2 * doubt + 2;
+/// What is so for all differences: a test that finds the few levels to look at more closely.
+constexpr int tolerance = 2048;
+static_assert(tolerance > 255 * doubt_by_difference && tolerance / 2 < 255 * doubt_by_difference);
+/// The bits that a level with the tolerance added lacks if it is that close to an integer.
+constexpr std::int32_t close = fraction_mask & -2 * tolerance;
+
+}  // namespace precision
 
 /// What is added to levels before they are cut to integers, and to coordinates.
 ///
@@ -50,7 +51,7 @@ struct Rounding {
 
     explicit Rounding(const double* matrix) {
         const bool quarter = matrix[0] == 0 || matrix[1] == 0;
-        added = quarter ? precision.unit / 8 : precision.tolerance;
+        added = quarter ? precision::unit / 8 : precision::tolerance;
         nudge = quarter ? 1 : 0;
     }
 };

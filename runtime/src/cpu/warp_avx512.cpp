@@ -9,14 +9,14 @@ namespace {
 
 constexpr int lanes = 16;  ///< pixels of a tile
 constexpr int group = 30;  ///< tiles side by side whose coordinates are counted from the place in their middle
-static_assert(group / 2 * 8 + 4 < 1 << (31 - precision.places), "coordinates have a sign and a fraction below 1");
+static_assert(group / 2 * 8 + 4 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
 
 /// A vector of 64 bytes, each a function of its place.
 struct alignas(64) Bytes {
-    std::uint8_t at[64];
+    std::uint8_t at[64] = {};
 
     template <typename Value>
-    explicit constexpr Bytes(Value value) : at{} {
+    explicit constexpr Bytes(Value value) {
         for (int i = 0; i < 64; i++) at[i] = static_cast<std::uint8_t>(value(i));
     }
     [[gnu::always_inline]] operator __m512i() const { return _mm512_load_si512(at); }
@@ -36,7 +36,7 @@ struct Distances {
 
     Distances(double along_x, double along_y, std::ptrdiff_t tiles) {
         least = (along_x < 0 ? columns - 1 : 0) + (along_y < 0 ? lanes - columns : 0);
-        const __m512d x = _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0), scale = _mm512_set1_pd(precision.unit);
+        const __m512d x = _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0), scale = _mm512_set1_pd(precision::unit);
         for (int i = 0; i < group * lanes && i < tiles * lanes; i += 8) {
             // Eight pixels side by side, or four below four.
             const int tile = i / lanes, row = i % lanes / columns;
@@ -102,10 +102,10 @@ void rgb(const Warp& warp) {
         return mask;
     }();
 
-    const __m512i fractions = _mm512_set1_epi32(precision.fraction_mask), one = _mm512_set1_epi32(precision.unit);
-    const __m512 reciprocal = _mm512_set1_ps(1.0F / precision.unit);
+    const __m512i fractions = _mm512_set1_epi32(precision::fraction_mask), one = _mm512_set1_epi32(precision::unit);
+    const __m512 reciprocal = _mm512_set1_ps(1.0F / precision::unit);
     const __m512i sign = _mm512_set1_epi8(-128), next = _mm512_set1_epi8(1);
-    const __m512i close = _mm512_set1_epi32(precision.close);
+    const __m512i close = _mm512_set1_epi32(precision::close);
 
     for (std::ptrdiff_t y = 0; y < warp.height; y += rows) {
         const auto begin = [&](int r) -> std::ptrdiff_t {
@@ -125,8 +125,8 @@ void rgb(const Warp& warp) {
         for (; from < to; from += group * columns) {
             const Place left = place(m, from + group / 2 * columns, y),
                         top = place(m + 3, from + group / 2 * columns, y);
-            const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
-            const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
+            const std::int32_t left_fraction = rounded(left.rest * precision::unit) + rounding.nudge;
+            const std::int32_t top_fraction = rounded(top.rest * precision::unit) + rounding.nudge;
             const __m512i left_fractions = _mm512_set1_epi32(left_fraction);
             const __m512i top_fractions = _mm512_set1_epi32(top_fraction);
             const int count = static_cast<int>(smaller(group, (to - from + columns - 1) / columns));
@@ -136,8 +136,8 @@ void rgb(const Warp& warp) {
             for (int n = 0; n < count; n++) {
                 Tile& tile = tiles[n];
                 // Pixels outside may have their window elsewhere; those inside need none beyond these.
-                const std::ptrdiff_t column = (left_fraction + across.least_of(n)) >> precision.places;
-                const std::ptrdiff_t row = (top_fraction + down.least_of(n)) >> precision.places;
+                const std::ptrdiff_t column = (left_fraction + across.least_of(n)) >> precision::places;
+                const std::ptrdiff_t row = (top_fraction + down.least_of(n)) >> precision::places;
                 const std::ptrdiff_t window_column = clamp(left.whole + column, -1, warp.width - 1);
                 const std::ptrdiff_t window_row = clamp(top.whole + row, -1, warp.height - 1);
                 tile.window = warp.source + window_row * warp.pitch + window_column * channels;
@@ -236,8 +236,8 @@ void rgb(const Warp& warp) {
                     // may be others.
                     const auto near = [&](__m512i first, __m512i distance) {
                         const __m512i moved =
-                            _mm512_add_epi32(_mm512_add_epi32(first, distance), _mm512_set1_epi32(precision.doubt));
-                        return _mm512_testn_epi32_mask(moved, _mm512_set1_epi32(precision.off_centre));
+                            _mm512_add_epi32(_mm512_add_epi32(first, distance), _mm512_set1_epi32(precision::doubt));
+                        return _mm512_testn_epi32_mask(moved, _mm512_set1_epi32(precision::off_centre));
                     };
                     const auto may_be_others = static_cast<__mmask16>(
                         ~sure & (near(left_fractions, across[n]) | near(top_fractions, down[n])));
@@ -255,8 +255,8 @@ void rgb(const Warp& warp) {
                             const __m512i steps = _mm512_sub_epi8(_mm512_max_epi8(taps[c], neighbour),
                                                                   _mm512_min_epi8(taps[c], neighbour));
                             const __m512i bound = _mm512_dpbusd_epi32(
-                                _mm512_setzero_si512(), steps, _mm512_set1_epi8(precision.doubt_by_difference / 2));
-                            level[c] = _mm512_sub_epi32(level[c], _mm512_set1_epi32(precision.tolerance));
+                                _mm512_setzero_si512(), steps, _mm512_set1_epi8(precision::doubt_by_difference / 2));
+                            level[c] = _mm512_sub_epi32(level[c], _mm512_set1_epi32(precision::tolerance));
                             const __m512i moved = _mm512_and_si512(_mm512_add_epi32(level[c], bound), fractions);
                             again |= ~sure & _mm512_cmplt_epu32_mask(moved, _mm512_add_epi32(bound, bound));
                         }

@@ -15,10 +15,10 @@ namespace {
 
 /// Pixels of a lane, and those whose coordinates are counted from one place.
 constexpr int lane_pixels = 4, group = 240;
-static_assert(group / 2 + 1 < 1 << (31 - precision.places), "coordinates have a sign and a fraction below 1");
+static_assert(group / 2 + 1 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
 
 /// Weights are two digits: the lower has so many bits, the upper 15, without a sign.
-constexpr int low_bits = precision.places - 15;
+constexpr int low_bits = precision::places - 15;
 
 /// Of vectors of `window_rows` rows: pixels of a lane come from so many, with those below.
 template <typename Simd, int channels, int window_rows>
@@ -30,8 +30,8 @@ void rows(const Warp& warp) {
     const Rounding rounding(m);
     std::int32_t across[group], down[group];
     for (int i = 0; i < group && i < warp.width; i++) {
-        across[i] = rounded(m[0] * (i - group / 2) * precision.unit);
-        down[i] = rounded(m[3] * (i - group / 2) * precision.unit);
+        across[i] = rounded(m[0] * (i - group / 2) * precision::unit);
+        down[i] = rounded(m[3] * (i - group / 2) * precision::unit);
     }
     // The pixels of a lane that come from furthest left and from furthest up.
     const int leftmost = m[0] < 0 ? lane_pixels - 1 : 0, uppermost = m[3] < 0 ? lane_pixels - 1 : 0;
@@ -49,9 +49,9 @@ void rows(const Warp& warp) {
         place_in_result[c] =
             Simd::bytes([c](int i) { return i < 4 * channels && i % channels == c ? i / channels * 4 + 3 : 0x80; });
     }
-    const Vector fractions = Simd::all(precision.fraction_mask), one = Simd::all(precision.unit);
-    const Vector low_digits = Simd::all(0x00010001 * ((1 << low_bits) - 1)), close = Simd::all(precision.close);
-    const Vector off_centre = Simd::all(precision.off_centre);
+    const Vector fractions = Simd::all(precision::fraction_mask), one = Simd::all(precision::unit);
+    const Vector low_digits = Simd::all(0x00010001 * ((1 << low_bits) - 1)), close = Simd::all(precision::close);
+    const Vector off_centre = Simd::all(precision::off_centre);
     const Vector added = Simd::all(rounding.added), row_step = Simd::all(0x10101010);
 
     for (std::ptrdiff_t y = 0; y < warp.height; y++) {
@@ -65,8 +65,8 @@ void rows(const Warp& warp) {
             // Too few for a vector begin further left, as does the last vector of any.
             if (from > end - pixels) from = end - pixels;
             const Place left = place(m, from + group / 2, y), top = place(m + 3, from + group / 2, y);
-            const std::int32_t left_fraction = rounded(left.rest * precision.unit) + rounding.nudge;
-            const std::int32_t top_fraction = rounded(top.rest * precision.unit) + rounding.nudge;
+            const std::int32_t left_fraction = rounded(left.rest * precision::unit) + rounding.nudge;
+            const std::int32_t top_fraction = rounded(top.rest * precision::unit) + rounding.nudge;
             const std::uint8_t* const source = warp.source + top.whole * warp.pitch + left.whole * channels;
             const Vector left_fractions = Simd::all(left_fraction), top_fractions = Simd::all(top_fraction);
             const std::ptrdiff_t length = end - from < group ? end - from : group;
@@ -83,8 +83,8 @@ void rows(const Warp& warp) {
                 auto& some = all[n];
                 for (int lane = 0; lane < Simd::lanes; lane++) {
                     const std::ptrdiff_t first = offset(n) + lane * lane_pixels;
-                    const std::ptrdiff_t column = (left_fraction + across[first + leftmost]) >> precision.places;
-                    const std::ptrdiff_t row = (top_fraction + down[first + uppermost]) >> precision.places;
+                    const std::ptrdiff_t column = (left_fraction + across[first + leftmost]) >> precision::places;
+                    const std::ptrdiff_t row = (top_fraction + down[first + uppermost]) >> precision::places;
                     some.window[lane] = source + row * warp.pitch + column * channels;
                 }
                 const Vector columns_of = left_fractions + Simd::load(across + offset(n));
@@ -95,7 +95,7 @@ void rows(const Warp& warp) {
                     steps, Simd::subtract_bytes(Simd::shuffle(whole, pairs), Simd::shuffle(whole, corner)));
 
                 const Vector dx = columns_of & fractions, dy = rows_of & fractions;
-                const Vector below_right = Simd::product(dx, dy, 1.0F / static_cast<float>(precision.unit));
+                const Vector below_right = Simd::product(dx, dy, 1.0F / static_cast<float>(precision::unit));
                 const Vector above_right = dx - below_right, below_left = dy - below_right;
                 const Vector above_left = one - dx - below_left;
                 const auto high = [](Vector l, Vector r) { return Simd::words(l >> low_bits, r << (16 - low_bits)); };
@@ -144,7 +144,7 @@ void rows(const Warp& warp) {
                     // Four equal taps give their level, if they are the right ones: so close to a pixel's centre they
                     // may be others.
                     const auto near = [&](Vector first, const std::int32_t* distance) {
-                        return ((first + Simd::load(distance + offset(n)) + precision.doubt) & off_centre) == 0;
+                        return ((first + Simd::load(distance + offset(n)) + precision::doubt) & off_centre) == 0;
                     };
                     const Vector may_be_others = any & (near(left_fractions, across) | near(top_fractions, down));
                     Vector again = may_be_others;
@@ -161,8 +161,8 @@ void rows(const Warp& warp) {
                             const Vector least = Simd::smaller_words(above[c], below[c]);
                             const Vector difference =
                                 (Simd::larger_words(most, most >> 16) - Simd::smaller_words(least, least >> 16)) & 0xff;
-                            const Vector bound = difference * precision.doubt_by_difference;
-                            level[c] -= precision.tolerance;
+                            const Vector bound = difference * precision::doubt_by_difference;
+                            level[c] -= precision::tolerance;
                             again |= any & (((level[c] + bound) & fractions) < 2 * bound);
                         }
                         store();
