@@ -8,8 +8,11 @@ namespace halmix::warp {
 namespace {
 
 constexpr int lanes = 16;  ///< pixels of a tile
-constexpr int group = 30;  ///< tiles side by side whose coordinates are counted from the place in their middle
-static_assert(group / 2 * 8 + 4 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
+constexpr std::ptrdiff_t group = 30,
+                         middle =
+                             group /
+                             2;  ///< tiles side by side whose coordinates are counted from the place in their middle
+static_assert(middle * 8 + 4 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
 
 /// A vector of 64 bytes, each a function of its place.
 struct alignas(64) Bytes {
@@ -31,7 +34,7 @@ std::ptrdiff_t clamp(std::ptrdiff_t value, std::ptrdiff_t low, std::ptrdiff_t hi
 /// Where the pixels of tiles come from, along one axis: how far from the middle of a group, in units.
 template <int columns>
 struct Distances {
-    alignas(64) std::int32_t of[group * lanes];
+    alignas(64) std::int32_t of[group * lanes] = {};
     int least;  ///< the lane that comes from furthest left, or furthest up
 
     Distances(double along_x, double along_y, std::ptrdiff_t tiles) {
@@ -40,7 +43,8 @@ struct Distances {
         for (int i = 0; i < group * lanes && i < tiles * lanes; i += 8) {
             // Eight pixels side by side, or four below four.
             const int tile = i / lanes, row = i % lanes / columns;
-            __m512d column = _mm512_add_pd(x, _mm512_set1_pd((tile - group / 2) * columns)), line = _mm512_set1_pd(row);
+            __m512d column = _mm512_add_pd(x, _mm512_set1_pd(static_cast<double>((tile - middle) * columns))),
+                    line = _mm512_set1_pd(row);
             if (columns == 4) {
                 column = _mm512_mask_sub_pd(column, 0xf0, column, _mm512_set1_pd(4));
                 line = _mm512_mask_add_pd(line, 0xf0, line, _mm512_set1_pd(1));
@@ -50,8 +54,8 @@ struct Distances {
             _mm256_store_si256(reinterpret_cast<__m256i*>(of + i), _mm512_cvtpd_epi32(_mm512_mul_pd(distance, scale)));
         }
     }
-    [[nodiscard]] __m512i operator[](int tile) const { return _mm512_load_si512(of + tile * lanes); }
-    [[nodiscard]] std::int32_t least_of(int tile) const { return of[tile * lanes + least]; }
+    [[nodiscard]] __m512i operator[](std::ptrdiff_t tile) const { return _mm512_load_si512(of + tile * lanes); }
+    [[nodiscard]] std::int32_t least_of(std::ptrdiff_t tile) const { return of[tile * lanes + least]; }
 };
 
 /// What the pixels of a tile are made of.
@@ -123,8 +127,7 @@ void rgb(const Warp& warp) {
         }
         std::uint8_t* const line = warp.to + y * warp.to_stride;
         for (; from < to; from += group * columns) {
-            const Place left = place(m, from + group / 2 * columns, y),
-                        top = place(m + 3, from + group / 2 * columns, y);
+            const Place left = place(m, from + middle * columns, y), top = place(m + 3, from + middle * columns, y);
             const std::int32_t left_fraction = rounded(left.rest * precision::unit) + rounding.nudge;
             const std::int32_t top_fraction = rounded(top.rest * precision::unit) + rounding.nudge;
             const __m512i left_fractions = _mm512_set1_epi32(left_fraction);
@@ -172,7 +175,7 @@ void rgb(const Warp& warp) {
 
             for (int n = 0; n < count; n++) {
                 const Tile& tile = tiles[n];
-                const std::ptrdiff_t x = from + n * columns;
+                const std::ptrdiff_t x = from + std::ptrdiff_t{n} * columns;
                 __m512i window[window_rows / 2];
                 for (int r = 0; r < window_rows / 2; r++) {
                     const auto row = [&](int i) {
@@ -224,7 +227,7 @@ void rgb(const Warp& warp) {
                                                  last = clamp(end(r) - x, 0, columns);
                             if (first >= last) continue;
                             const __mmask64 bytes = (__mmask64{1} << 3 * last) - (__mmask64{1} << 3 * first);
-                            _mm512_mask_storeu_epi8(to + r * warp.to_stride - r * lane_bytes, bytes << r * lane_bytes,
+                            _mm512_mask_storeu_epi8(to + r * (warp.to_stride - lane_bytes), bytes << r * lane_bytes,
                                                     pixels);
                         }
                     }

@@ -14,8 +14,8 @@ namespace halmix::warp {
 namespace {
 
 /// Pixels of a lane, and those whose coordinates are counted from one place.
-constexpr int lane_pixels = 4, group = 240;
-static_assert(group / 2 + 1 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
+constexpr int lane_pixels = 4, group = 240, middle = group / 2;
+static_assert(middle + 1 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
 
 /// Weights are two digits: the lower has so many bits, the upper 15, without a sign.
 constexpr int low_bits = precision::places - 15;
@@ -24,14 +24,14 @@ constexpr int low_bits = precision::places - 15;
 template <typename Simd, int channels, int window_rows>
 void rows(const Warp& warp) {
     using Vector = typename Simd::Vector;
-    constexpr int pixels = lane_pixels * Simd::lanes;
+    constexpr std::ptrdiff_t pixels = lane_pixels * Simd::lanes;
 
     const double* m = warp.matrix;
     const Rounding rounding(m);
-    std::int32_t across[group], down[group];
+    std::int32_t across[group] = {}, down[group] = {};
     for (int i = 0; i < group && i < warp.width; i++) {
-        across[i] = rounded(m[0] * (i - group / 2) * precision::unit);
-        down[i] = rounded(m[3] * (i - group / 2) * precision::unit);
+        across[i] = rounded(m[0] * (i - middle) * precision::unit);
+        down[i] = rounded(m[3] * (i - middle) * precision::unit);
     }
     // The pixels of a lane that come from furthest left and from furthest up.
     const int leftmost = m[0] < 0 ? lane_pixels - 1 : 0, uppermost = m[3] < 0 ? lane_pixels - 1 : 0;
@@ -64,7 +64,7 @@ void rows(const Warp& warp) {
         for (std::ptrdiff_t from = begin; from < end;) {
             // Too few for a vector begin further left, as does the last vector of any.
             if (from > end - pixels) from = end - pixels;
-            const Place left = place(m, from + group / 2, y), top = place(m + 3, from + group / 2, y);
+            const Place left = place(m, from + middle, y), top = place(m + 3, from + middle, y);
             const std::int32_t left_fraction = rounded(left.rest * precision::unit) + rounding.nudge;
             const std::int32_t top_fraction = rounded(top.rest * precision::unit) + rounding.nudge;
             const std::uint8_t* const source = warp.source + top.whole * warp.pitch + left.whole * channels;
