@@ -22,18 +22,19 @@ constexpr Table identity_table = [] {
 void add_stage(Program& program, Kind kind, const Params& params) {
     program.kinds.push_back(kind);
     program.params.push_back(params);
-    program.tables.push_back(identity_table);
 }
 
 /// Adds a table, composed with the one before it if that is the last stage.
 template <typename Function>
 void add_tone(Program& program, Function level_to_level) {
-    if (program.kinds.empty() || program.kinds.back() != Kind::tone) add_stage(program, Kind::tone, {});
-    for (std::uint8_t& level : program.tables.back()) level = level_to_level(level);
-    if (program.tables.back() == identity_table) {
+    const bool first = program.kinds.empty() || program.kinds.back() != Kind::tone;
+    if (first) add_stage(program, Kind::tone, {});
+    Table& table = program.tables[program.kinds.size() - 1];
+    if (first) table = identity_table;
+    for (std::uint8_t& level : table) level = level_to_level(level);
+    if (table == identity_table) {
         program.kinds.pop_back();
         program.params.pop_back();
-        program.tables.pop_back();
     }
 }
 
@@ -52,13 +53,35 @@ void add_shift(Program& program, double x, double y, int width, int height) {
     add_stage(program, Kind::shift, {x, y});
 }
 
-/// Python's round(value, 15): to the nearest decimal, by the exact value.
+/// Python's round(value, 15) for values from -1 to 1: to the nearest decimal, by the exact value, half to even.
 double round_to_15_decimals(double value) {
-    std::array<char, 32> text;
-    char* end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, 15).ptr;
-    double rounded = 0;
-    std::from_chars(text.begin(), end, rounded);
-    return rounded;
+    constexpr double scale = 1e15;
+    const double product = value * scale, error = std::fma(value, scale, -product);
+    double whole = std::nearbyint(product);
+    // Where the product lies half-way, its rounding tells on which side of it the exact one is.
+    if (product - whole == 0.5 && error > 0) whole += 1;
+    if (product - whole == -0.5 && error < 0) whole -= 1;
+    return whole / scale;  // the double nearest to the decimal: both are whole numbers below 2^53
+}
+
+/// Sine and cosine of 0 to 2 pi, each the double nearest to it that long double finds. In long double they do not
+/// depend on the processor. The C library takes longer to find the nearest quarter turn than for both.
+std::pair<double, double> sine_and_cosine(double angle) {
+    constexpr double quarter = std::numbers::pi / 2;
+    constexpr long double more = 6.123233995736766035868820147292e-17L;  // by which pi / 2 is above that
+    const int quarters = static_cast<int>(angle / quarter + 0.5);
+    const long double rest = angle - quarters * static_cast<long double>(quarter) - quarters * more;
+    const auto s = static_cast<double>(std::sin(rest)), c = static_cast<double>(std::cos(rest));
+    switch (quarters % 4) {
+        case 0:
+            return {s, c};
+        case 1:
+            return {c, -s};
+        case 2:
+            return {-s, -c};
+        default:
+            return {-c, s};
+    }
 }
 
 /// Pillow's matrix for Image.rotate, from output to source. Quarter turns, for which Pillow has code of its own, come
@@ -66,10 +89,8 @@ double round_to_15_decimals(double value) {
 Params rotation(double degrees, int width, int height) {
     double turn = std::fmod(degrees, 360.0);
     if (turn < 0) turn += 360.0;
-    // In long double, whose sine does not depend on the processor, so that the double nearest to it does not either.
-    long double angle = -(turn * (std::numbers::pi / 180));
-    double c = round_to_15_decimals(static_cast<double>(std::cos(angle)));
-    double s = round_to_15_decimals(static_cast<double>(std::sin(angle)));
+    const auto [sine, cosine] = sine_and_cosine(turn * (std::numbers::pi / 180));
+    double c = round_to_15_decimals(cosine), s = -round_to_15_decimals(sine);  // the other way round
     double center_x = width / 2.0, center_y = height / 2.0;
     return {c, s, (c * -center_x + s * -center_y) + center_x, -s, c, (-s * -center_x + c * -center_y) + center_y};
 }
@@ -140,8 +161,8 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             if (std::fmod(call.value, 360.0) == 0) return;
             return add_stage(program, Kind::affine, rotation(call.value, width, height));
         case Op::solarize:
-            return add_tone(program, [=](int level) {
-                return static_cast<std::uint8_t>(level < call.value ? level : 255 - level);
+            return add_tone(program, [=, threshold = static_cast<int>(call.value)](int level) {
+                return static_cast<std::uint8_t>(level < threshold ? level : 255 - level);
             });
         case Op::shear_x:
             if (call.value == 0) return;
@@ -163,7 +184,7 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             return add_stage(program, Kind::contrast, blend(factor, processor));
         case Op::brightness:
             return add_tone(program, [=](int level) {
-                return static_cast<std::uint8_t>(std::clamp(factor * static_cast<float>(level), 0.0F, 255.0F));
+                return static_cast<std::uint8_t>(std::clamp(static_cast<int>(factor * static_cast<float>(level)), 0, 255));
             });
         case Op::sharpness:
             if (factor == 1 || width < 3 || height < 3) return;
@@ -205,24 +226,27 @@ const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor proc
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
 void choose_steps(Program& program, int channels) {
-    int count = static_cast<int>(program.kinds.size());
-    std::array<int, max_depth + 1> fewest{};  // for the stages from i to the end
-    std::array<const PipelineRow*, max_depth> choice{};
-    std::array<int, max_depth> next{};
+    struct Cover {
+        const PipelineRow* first;
+        int end;    // of its stages
+        int count;  // of pipelines
+    };
+    std::array<Cover, max_depth + 1> covers;  // of the stages from i on; those that are there are written first
+    const int count = static_cast<int>(program.kinds.size());
+    covers[count].count = 0;
     for (int i = count - 1; i >= 0; i--) {
-        fewest[i] = max_depth + 1;
+        covers[i].count = max_depth + 1;
         Sequence sequence = 0;
         for (int end = i + 1; end <= std::min(count, i + longest_sequence); end++) {
             sequence = append(sequence, program.kinds[end - 1]);
-            const PipelineRow* pipeline = find_pipeline(sequence, channels, Processor::cpu);
-            if (pipeline != nullptr && fewest[end] + 1 <= fewest[i]) {
-                fewest[i] = fewest[end] + 1;
-                choice[i] = pipeline;
-                next[i] = end;
+            const int with_rest = covers[end].count + 1;
+            if (with_rest > covers[i].count) continue;
+            if (const PipelineRow* pipeline = find_pipeline(sequence, channels, Processor::cpu); pipeline != nullptr) {
+                covers[i] = {pipeline, end, with_rest};
             }
         }
     }
-    for (int i = 0; i < count; i = next[i]) program.steps.push_back({choice[i], i});
+    for (int i = 0; i < count; i = covers[i].end) program.steps.push_back({covers[i].first, i});
 }
 
 }  // namespace
@@ -242,7 +266,7 @@ const PipelineRow* find_whole(const Program& program, int channels, Processor pr
 void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program) {
     program.kinds.clear();
     program.params.clear();
-    program.tables.clear();
+    program.tables.resize(std::max(program.tables.size(), ops.size()));
     program.steps.clear();
     for (const OpCall& call : ops) add_op(program, call, width, height, channels, processor);
     if (processor == Processor::cpu) return choose_steps(program, channels);

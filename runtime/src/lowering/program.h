@@ -13,7 +13,7 @@ namespace halmix {
 
 /// The parameters of a stage, in the order the kind's algorithm (generators/ops) numbers them.
 using Params = std::array<double, 6>;
-/// The table of a stage; only tone has one.
+/// The table of a tone stage.
 using Table = std::array<std::uint8_t, 256>;
 
 /// One pipeline to run, on the stages from `first_stage` on.
@@ -23,7 +23,8 @@ struct Step {
 };
 
 /// Which pipelines compute a chain, and with what. Params and tables are contiguous so that a run of stages can be
-/// handed to a pipeline as it is.
+/// handed to a pipeline as it is. Those of other kinds than tone hold anything: to fill
+/// them would take as long as the rest.
 struct Program {
     std::vector<Kind> kinds;
     std::vector<Params> params;

@@ -78,8 +78,8 @@ void validate(const OpCall& call) {
                                                       std::to_string(table.size() - 1));
         }
         const OpInfo& row = table[index];
-        const bool whole = std::trunc(call.value) == call.value;
-        if (call.value >= row.min && call.value <= row.max && (whole || row.type == real)) return;
+        const auto whole = [&] { return std::trunc(call.value) == call.value; };
+        if (call.value >= row.min && call.value <= row.max && (row.type == real || whole())) return;
         throw Error(Status::invalid_argument,
                     text::number(call.value) + " for " + std::string(row.name) + "; " + allowed_values(row));
     });

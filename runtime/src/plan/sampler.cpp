@@ -39,7 +39,7 @@ class Stream {
 
     /// 32 bits.
     std::uint32_t word() {
-        if (used_ == words_.size()) next_block();
+        if (used_ == words_.size()) next_blocks();
         return words_[used_++];
     }
 
@@ -81,19 +81,22 @@ class Stream {
     static std::uint32_t low(std::uint64_t bits) { return static_cast<std::uint32_t>(bits); }
     static std::uint32_t high(std::uint64_t bits) { return static_cast<std::uint32_t>(bits >> 32); }
 
-    void next_block() {
+    void next_blocks() {
         // A plan takes some hundred blocks at most unless its rejections beat odds of 1 to 10^1000; this makes sure
         // that another use's or view's numbers are never used.
         if (block_ > last_block) refuse("sample: the key's random numbers are used up");
-        r123::Philox4x32_R<10>::ctr_type counter = counter_;
-        counter[3] |= block_++;
-        words_ = r123::Philox4x32_R<10>()(counter, key_);
+        for (std::size_t i = 0; i < words_.size(); i += 4) {
+            r123::Philox4x32_R<10>::ctr_type counter = counter_;
+            counter[3] |= block_++;
+            const auto block = r123::Philox4x32_R<10>()(counter, key_);
+            std::copy(block.begin(), block.end(), words_.begin() + i);
+        }
         used_ = 0;
     }
 
     r123::Philox4x32_R<10>::key_type key_;
     r123::Philox4x32_R<10>::ctr_type counter_;
-    r123::Philox4x32_R<10>::ctr_type words_{};
+    std::array<std::uint32_t, 8> words_;  // two blocks: a processor computes them side by side
     std::size_t used_ = words_.size();
     std::uint32_t block_ = 0;
 };
@@ -271,40 +274,43 @@ double draw_value(Stream& stream, const OpChoice& choice, double severity, int w
 
 // ---- The choice of ops
 
-double total_weight(std::span<const OpChoice> choices) {
-    double total = 0;
-    for (const OpChoice& choice : choices) total += choice.weight;
-    return total;
-}
-
-const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices) {
-    const double target = stream.uniform() * total_weight(choices);
+/// The first choice up to which weights sum to more than a share of their total. All are added up, as where to stop
+/// would be mispredicted.
+const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices, double total) {
+    const double target = stream.uniform() * total;
     double sum = 0;
-    const OpChoice* chosen = &choices.front();
+    std::size_t index = 0;
     for (const OpChoice& choice : choices) {
-        if (choice.weight == 0) continue;
-        chosen = &choice;
         sum += choice.weight;
-        if (target < sum) break;
+        index += sum <= target ? 1 : 0;
     }
-    return *chosen;  // also where weights are subnormal and the target rounds up to the total
+    // Where weights are subnormal, the target may round up to the total.
+    if (index == choices.size()) {
+        while (choices[--index].weight == 0) continue;
+    }
+    return choices[index];
 }
 
-void check_choices(std::span<const OpChoice> choices) {
+/// Throws unless they can be drawn from; returns the sum of their weights.
+double check_choices(std::span<const OpChoice> choices) {
     if (choices.empty()) refuse("ops: empty; at least one op is needed");
+    const std::size_t op_count = ops().size();
+    double total = 0;
     for (const OpChoice& choice : choices) {
-        if (static_cast<std::size_t>(choice.op) >= ops().size()) refuse("ops: an op that does not exist");
-        const OpInfo& op = info(choice.op);
-        if (op.type != ValueType::none && value_row(op.op).law == ValueLaw::none) {
-            refuse("ops: " + std::string(op.name) + " cannot be drawn: there is no law for its value");
+        if (static_cast<std::size_t>(choice.op) >= op_count) refuse("ops: an op that does not exist");
+        const auto name = [&] { return std::string(info(choice.op).name); };
+        if (value_row(choice.op).law == ValueLaw::none && info(choice.op).type != ValueType::none) {
+            refuse("ops: " + name() + " cannot be drawn: there is no law for its value");
         }
-        if (choice.weight >= 0 && choice.weight <= std::numeric_limits<double>::max()) continue;
-        refuse("ops: weight " + text::number(choice.weight) + " for " + std::string(op.name) +
-               "; allowed are finite numbers from 0 up");
+        if (!(choice.weight >= 0 && choice.weight <= std::numeric_limits<double>::max())) {
+            refuse("ops: weight " + text::number(choice.weight) + " for " + name() +
+                   "; allowed are finite numbers from 0 up");
+        }
+        total += choice.weight;
     }
-    const double total = total_weight(choices);
     if (total == 0) refuse("ops: all weights are 0; at least one must be above");
     if (total > std::numeric_limits<double>::max()) refuse("ops: the weights are too large to be added");
+    return total;
 }
 
 /// A word of an op list, and what it stands for.
@@ -395,9 +401,21 @@ void check_crop(const RandomResizedCrop& crop) {
     check_named("crop.order", crop.order);
 }
 
-/// Size and crop of a plan, after a look at the arguments.
+/// Throws unless the policy is valid; returns the sum of its ops' weights.
+double check_policy(const Policy& policy) {
+    check_range("severity", policy.severity, 0, 10, "numbers");
+    check_range("width", policy.width, 1, max_width, "whole numbers");
+    if (policy.depth != -1) check_range("depth", policy.depth, 1, max_depth, "-1 and whole numbers");
+    if (!(policy.alpha > 0 && policy.alpha <= std::numeric_limits<double>::max())) {
+        refuse("alpha: " + text::number(policy.alpha) + "; allowed are finite numbers above 0");
+    }
+    const double total = check_choices(policy.ops);
+    if (policy.crop) check_crop(*policy.crop);
+    return total;
+}
+
+/// Size and crop of a plan.
 void start(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
-    validate(policy);
     check_source(width, height);
     plan.width = width;
     plan.height = height;
@@ -432,20 +450,12 @@ std::vector<OpChoice> parse_op_choices(std::string_view list) {
 }
 
 void validate(const Policy& policy) {
-    return guarded([&] {
-        check_range("severity", policy.severity, 0, 10, "numbers");
-        check_range("width", policy.width, 1, max_width, "whole numbers");
-        if (policy.depth != -1) check_range("depth", policy.depth, 1, max_depth, "-1 and whole numbers");
-        if (!(policy.alpha > 0 && policy.alpha <= std::numeric_limits<double>::max())) {
-            refuse("alpha: " + text::number(policy.alpha) + "; allowed are finite numbers above 0");
-        }
-        check_choices(policy.ops);
-        if (policy.crop) check_crop(*policy.crop);
-    });
+    return guarded([&] { check_policy(policy); });
 }
 
 void sample_clean(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
     return guarded([&] {
+        check_policy(policy);
         start(policy, key, width, height, plan);
         plan.mix = 0;
         plan.fill = policy.fill;
@@ -473,6 +483,7 @@ Plan sample(const Policy& policy, const Key& key, int width, int height) {
 
 void sample(const Policy& policy, const Key& key, int width, int height, Plan& plan) {
     return guarded([&] {
+        const double total_weight = check_policy(policy);
         start(policy, key, width, height, plan);
         Stream stream(key, Use::ops);
         std::array<double, max_width> memory{};
@@ -489,7 +500,7 @@ void sample(const Policy& policy, const Key& key, int width, int height, Plan& p
             chain.ops.reserve(static_cast<std::size_t>(policy.depth > 0 ? policy.depth : max_random_depth));
             const int depth = policy.depth > 0 ? policy.depth : 1 + static_cast<int>(stream.below(max_random_depth));
             for (int n = 0; n < depth; ++n) {
-                const OpChoice& choice = draw_choice(stream, policy.ops);
+                const OpChoice& choice = draw_choice(stream, policy.ops, total_weight);
                 chain.ops.push_back({choice.op, draw_value(stream, choice, policy.severity, plan.width, plan.height)});
             }
         }
