@@ -40,13 +40,6 @@ inline bool overlap(const ImageView& a, const ImageView& b) {
     return a_begin < b_end && b_begin < a_end;
 }
 
-/// Between images of one layout.
-inline void copy(const ImageView& from, const MutableImageView& to) {
-    for (int plane = 0; plane < planes(from); plane++) {
-        for (int y = 0; y < from.height; y++) std::memcpy(to.row(y, plane), from.row(y, plane), row_bytes(from));
-    }
-}
-
 /// Rows from `first` on.
 template <typename Byte>
 BasicImageView<Byte> rows_of(BasicImageView<Byte> image, int first, int count) {
@@ -71,6 +64,17 @@ BasicImageView<Byte> one_row(BasicImageView<Byte> image) {
     image.stride *= image.height;
     image.height = 1;
     return image;
+}
+
+/// Between images of one layout.
+inline void copy(ImageView from, MutableImageView to) {
+    if (!has_gaps(from) && !has_gaps(to)) {
+        from = one_row(from);
+        to = one_row(to);
+    }
+    for (int plane = 0; plane < planes(from); plane++) {
+        for (int y = 0; y < from.height; y++) std::memcpy(to.row(y, plane), from.row(y, plane), row_bytes(from));
+    }
 }
 
 /// (channel, x, y), as pipelines take images.

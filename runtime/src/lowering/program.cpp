@@ -197,31 +197,42 @@ bool runs_on(const PipelineRow& row, Processor processor) {
     return std::ranges::any_of(row.batch_functions, [](BatchChainFunction function) { return function != nullptr; });
 }
 
-/// What a pipeline is looked up by: its sequence, of at most 60 bits, and its channels.
-struct Entry {
-    std::uint64_t key;
-    const PipelineRow* row;
+/// Of all kinds, each of which is a sequence of its own.
+constexpr Sequence kind_count =
+    std::ranges::max(pipeline_rows, {}, [](const PipelineRow& row) { return row.sequence & 31; }).sequence & 31;
+
+/// A sequence of kinds in the tree of all that pipelines begin with.
+struct Node {
+    std::array<std::uint16_t, kind_count> longer{};  ///< by the kind that follows, the index of its node; 0 is none
+    std::array<std::uint16_t, 2> rows{};             ///< of its pipelines for gray images and RGB; 0 is none, 1 the first
 };
 
-constexpr std::uint64_t key_of(Sequence sequence, int channels) { return sequence << 2 | channels; }
-
-/// All pipelines by key. Made by the compiler, so that nothing waits for whoever is the first to ask: a forked child
-/// would wait for ever.
-constexpr auto pipelines_by_key = [] {
-    std::array<Entry, std::size(pipeline_rows)> entries{};
-    std::ranges::transform(pipeline_rows, entries.begin(), [](const PipelineRow& row) {
-        return Entry{key_of(row.sequence, row.channels), &row};
-    });
-    std::ranges::sort(entries, {}, &Entry::key);
-    return entries;
+/// The root is the empty sequence. Made by the compiler, so that nothing waits for whoever is the first to ask: a forked
+/// child would wait for ever.
+constexpr auto tree = [] {
+    std::array<Node, std::size(pipeline_rows) * longest_sequence + 1> nodes{};
+    std::uint16_t count = 1, index = 0;
+    for (const PipelineRow& row : pipeline_rows) {
+        std::uint16_t node = 0;
+        for (int place = longest_sequence - 1; place >= 0; place--) {
+            const Sequence kind = row.sequence >> 5 * place & 31;
+            if (kind == 0) continue;
+            std::uint16_t& next = nodes[node].longer[kind - 1];
+            if (next == 0) next = count++;
+            node = next;
+        }
+        nodes[node].rows[row.channels == 1 ? 0 : 1] = ++index;
+    }
+    return nodes;
 }();
 
+/// From a sequence to one kind longer; the root if no pipeline begins so.
+const Node& longer(const Node& node, Kind kind) { return tree[node.longer[static_cast<std::size_t>(kind)]]; }
+
 /// The pipeline for a sequence, or null if the catalogue has none.
-const PipelineRow* find_pipeline(Sequence sequence, int channels, Processor processor) {
-    const std::uint64_t key = key_of(sequence, channels);
-    const auto* found = std::ranges::lower_bound(pipelines_by_key, key, {}, &Entry::key);
-    if (found == pipelines_by_key.end() || found->key != key) return nullptr;
-    return runs_on(*found->row, processor) ? found->row : nullptr;
+const PipelineRow* pipeline_of(const Node& node, int channels, Processor processor) {
+    const int row = node.rows[channels == 1 ? 0 : 1];
+    return row != 0 && runs_on(pipeline_rows[row - 1], processor) ? &pipeline_rows[row - 1] : nullptr;
 }
 
 /// Covers the stages with the fewest pipelines; among those, with the longest first.
@@ -236,14 +247,13 @@ void choose_steps(Program& program, int channels) {
     covers[count].count = 0;
     for (int i = count - 1; i >= 0; i--) {
         covers[i].count = max_depth + 1;
-        Sequence sequence = 0;
-        for (int end = i + 1; end <= std::min(count, i + longest_sequence); end++) {
-            sequence = append(sequence, program.kinds[end - 1]);
+        const Node* node = &longer(tree[0], program.kinds[i]);
+        for (int end = i + 1; node != &tree[0]; end++) {
             const int with_rest = covers[end].count + 1;
-            if (with_rest > covers[i].count) continue;
-            if (const PipelineRow* pipeline = find_pipeline(sequence, channels, Processor::cpu); pipeline != nullptr) {
-                covers[i] = {pipeline, end, with_rest};
-            }
+            const PipelineRow* pipeline = pipeline_of(*node, channels, Processor::cpu);
+            if (pipeline != nullptr && with_rest <= covers[i].count) covers[i] = {pipeline, end, with_rest};
+            if (end == count) break;
+            node = &longer(*node, program.kinds[end]);
         }
     }
     for (int i = 0; i < count; i = covers[i].end) program.steps.push_back({covers[i].first, i});
@@ -257,10 +267,12 @@ std::span<const Chain> chains_of(const Plan* plan) {
 }
 
 const PipelineRow* find_whole(const Program& program, int channels, Processor processor) {
-    Sequence sequence = 0;
-    if (std::ssize(program.kinds) > longest_sequence) return nullptr;
-    for (Kind kind : program.kinds) sequence = append(sequence, kind);
-    return find_pipeline(sequence, channels, processor);
+    const Node* node = &tree[0];
+    for (Kind kind : program.kinds) {
+        node = &longer(*node, kind);
+        if (node == &tree[0]) return nullptr;
+    }
+    return pipeline_of(*node, channels, processor);
 }
 
 void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program) {
@@ -274,7 +286,7 @@ void lower(std::span<const OpCall> ops, int width, int height, int channels, Pro
     if (program.kinds.empty()) add_stage(program, Kind::shift, {});
     // It depends on the whole batch whether longer ones pay.
     for (int i = 0; i < std::ssize(program.kinds); i++) {
-        program.steps.push_back({find_pipeline(append(0, program.kinds[i]), channels, processor), i});
+        program.steps.push_back({pipeline_of(longer(tree[0], program.kinds[i]), channels, processor), i});
     }
 }
 

@@ -78,8 +78,10 @@ void validate(const OpCall& call) {
                                                       std::to_string(table.size() - 1));
         }
         const OpInfo& row = table[index];
-        const auto whole = [&] { return std::trunc(call.value) == call.value; };
-        if (call.value >= row.min && call.value <= row.max && (row.type == real || whole())) return;
+        if (call.value >= row.min && call.value <= row.max) {  // an int's limits include these
+            const bool whole = static_cast<int>(call.value) == call.value;
+            if (static_cast<int>(whole) | static_cast<int>(row.type == real)) return;  // no branch by the op
+        }
         throw Error(Status::invalid_argument,
                     text::number(call.value) + " for " + std::string(row.name) + "; " + allowed_values(row));
     });

@@ -76,7 +76,7 @@ struct Place {
 // ---- What a plan may hold, for plans in memory and in text alike.
 
 void check_whole(double value, int min, int max, const Place& place) {
-    if (value >= min && value <= max && std::trunc(value) == value) return;
+    if (value >= min && value <= max && static_cast<int>(value) == value) return;
     refuse(place,
            text::number(value) + "; allowed are whole numbers " + std::to_string(min) + ".." + std::to_string(max));
 }

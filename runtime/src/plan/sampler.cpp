@@ -245,7 +245,7 @@ constexpr auto value_rows = [] {
 const ValueRow& value_row(Op op) { return value_rows[static_cast<std::size_t>(op)]; }
 
 double draw_value(Stream& stream, const OpChoice& choice, double severity, int width, int height) {
-    const auto [op, law, parameter, sets] = value_row(choice.op);
+    const auto& [op, law, parameter, sets] = value_row(choice.op);
     const auto magnitude = [&](double maximum) { return stream.uniform(0.1, severity) * maximum / 10; };
     const auto either_sign = [&](double value) {
         return stream.uniform() > 0.5 ? 0 - value : value;  // not -value: there is no -0
@@ -274,21 +274,16 @@ double draw_value(Stream& stream, const OpChoice& choice, double severity, int w
 
 // ---- The choice of ops
 
-/// The first choice up to which weights sum to more than a share of their total. All are added up, as where to stop
-/// would be mispredicted.
-const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices, double total) {
-    const double target = stream.uniform() * total;
+const OpChoice& draw_choice(Stream& stream, std::span<const OpChoice> choices, double total_weight) {
+    const double target = stream.uniform() * total_weight;
     double sum = 0;
-    std::size_t index = 0;
     for (const OpChoice& choice : choices) {
-        sum += choice.weight;
-        index += sum <= target ? 1 : 0;
+        sum += choice.weight;  // if it is 0, the sum is still not above the target
+        if (target < sum) return choice;
     }
-    // Where weights are subnormal, the target may round up to the total.
-    if (index == choices.size()) {
-        while (choices[--index].weight == 0) continue;
-    }
-    return choices[index];
+    // Weights are subnormal, and the target was rounded up to the total.
+    const auto not_zero = [](const OpChoice& choice) { return choice.weight > 0; };
+    return *std::find_if(choices.rbegin(), choices.rend(), not_zero);
 }
 
 /// Throws unless they can be drawn from; returns the sum of their weights.
@@ -486,7 +481,7 @@ void sample(const Policy& policy, const Key& key, int width, int height, Plan& p
         const double total_weight = check_policy(policy);
         start(policy, key, width, height, plan);
         Stream stream(key, Use::ops);
-        std::array<double, max_width> memory{};
+        std::array<double, max_width> memory;
         const auto shares = std::span(memory).first(static_cast<std::size_t>(policy.width));
         draw_shares(stream, policy.alpha, shares);
 
