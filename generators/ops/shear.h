@@ -22,7 +22,7 @@ struct Shear {
     PerImage whole;       ///< i32 (line): of that, whole pixels
     PerImage step;        ///< u32 (line): the fraction f in units of 2^-32
     PerImage fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
-                          ///< the lowest denominator of one that is too close to f, or 65535
+                          ///< a denominator of the one that is too close to f, or 0
     PerImage multiplier;  ///< (line): i32, what stands for f in units of 2^-16; i32, the same, or for a line in doubt
                           ///< what stands for it if it is above the fraction that it is too close to, the first below
 
@@ -43,24 +43,25 @@ struct Shear {
         whole(line) = hide_bounds(cast<int>(floor(near)));
         step(line) = cast<uint32_t>(cast<int64_t>((near - floor(near)) * Expr(4294967296.0)));
 
-        RDom difference(1, 255, in.prefix + "difference");
+        // The upper half of the differences: all others have multiples there.
+        RDom difference(128, 128, in.prefix + "difference");
         Expr high = cast<uint16_t>(step(line) >> 16), low = cast<uint16_t>(step(line));
         Expr rounded = cast<uint16_t>(difference) * high;
         Expr exact = rounded + mul_shift_right(cast<uint16_t>(difference), low, 16);
-        fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(65535)};
+        fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(0)};
         Expr close = exact + cast<uint16_t>(1) <= cast<uint16_t>(1);
         fractions(line) = {fractions(line)[0] | saturating_sub(rounded - cast<uint16_t>(1), exact),
-                           min(fractions(line)[1], select(close, cast<uint16_t>(difference), cast<uint16_t>(65535)))};
+                           max(fractions(line)[1], select(close, cast<uint16_t>(difference), cast<uint16_t>(0)))};
 
         // Nothing is rounded of what comes of a multiple of 2^-16.
         Expr scaled = near * Expr(65536.0), rounds = scaled != floor(scaled);
         Expr sure = cast<int>(high) + cast<int>(rounds && fractions(line)[0] != 0);
-        Expr denominator = cast<double>(fractions(line)[1]);
+        Expr denominator = cast<double>(max(fractions(line)[1], cast<uint16_t>(1)));
         Expr numerator = floor(denominator * (cast<double>(step(line)) * Expr(1 / 4294967296.0)) + Expr(0.5));
         Expr fraction = numerator * Expr(65536.0) / denominator;
         Expr below = cast<int>(max(ceil(fraction) - Expr(1.0), Expr(0.0)));
         Expr above = cast<int>(min(floor(fraction) + Expr(1.0), Expr(65536.0)));
-        Expr doubtful = rounds && fractions(line)[1] != cast<uint16_t>(65535);
+        Expr doubtful = rounds && fractions(line)[1] != cast<uint16_t>(0);
         multiplier(line) = {select(doubtful, below, sure), select(doubtful, above, sure)};
     }
 
