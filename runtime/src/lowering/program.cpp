@@ -84,12 +84,11 @@ std::pair<double, double> sine_and_cosine(double angle) {
     }
 }
 
-/// Pillow's matrix for Image.rotate, from output to source. Quarter turns, for which Pillow has code of its own, come
-/// out exact as well.
+/// Pillow's matrix for Image.rotate, from output to source, of degrees between -360 and 360. Quarter turns, for which
+/// Pillow has code of its own, come out exact as well.
 Params rotation(double degrees, int width, int height) {
-    double turn = std::fmod(degrees, 360.0);
-    if (turn < 0) turn += 360.0;
-    const auto [sine, cosine] = sine_and_cosine(turn * (std::numbers::pi / 180));
+    if (degrees < 0) degrees += 360.0;
+    const auto [sine, cosine] = sine_and_cosine(degrees * (std::numbers::pi / 180));
     double c = round_to_15_decimals(cosine), s = -round_to_15_decimals(sine);  // the other way round
     double center_x = width / 2.0, center_y = height / 2.0;
     return {c, s, (c * -center_x + s * -center_y) + center_x, -s, c, (-s * -center_x + c * -center_y) + center_y};
@@ -114,33 +113,32 @@ Params blend(float factor, Processor processor) {
     int largest = factor > 1 ? static_cast<int>(256 / factor) : 255;
     if (product(largest) >= 256) largest--;
 
+    // Pillow's roundings of a product and a sum are 2^-17 each.
+    constexpr double margin = 1.0 / 65536;
     // The neighbours, by the Stern-Brocot tree.
     struct Fraction {
         int numerator, denominator;
+        double over;  // factor * denominator - numerator, exactly
     };
-    Fraction below{static_cast<int>(factor) - 1, 1}, above{1, 0};
+    const int whole = static_cast<int>(factor);
+    Fraction below{whole - 1, 1, double{factor} - (whole - 1)}, above{1, 0, -1};
     while (below.denominator + above.denominator <= largest) {
-        const Fraction between{below.numerator + above.numerator, below.denominator + above.denominator};
-        const float found = product(between.denominator);
-        const auto whole = static_cast<float>(between.numerator);
-        if (found == whole) {
+        const Fraction between{below.numerator + above.numerator, below.denominator + above.denominator,
+                               below.over + above.over};
+        if (std::abs(between.over) < margin && product(between.denominator) == static_cast<float>(between.numerator)) {
             for (int n = 2; n * between.denominator <= largest; n++) {
                 if (product(n * between.denominator) != static_cast<float>(n * between.numerator)) return {factor};
             }
             const int units = between.numerator << 16, floor = units / between.denominator;
             return parameters(floor + (units % between.denominator == 0 ? 0 : 1), floor);
         }
-        (found < whole ? above : below) = between;
+        (between.over < 0 ? above : below) = between;
     }
 
     // No product is closer to an integer than these two. Those that Pillow's roundings could carry across one have no
-    // parameters: product and sum are rounded by 2^-17 each.
-    constexpr double margin = 1.0 / 65536;
-    const double f = factor;
-    if (f * below.denominator - below.numerator <= margin || above.numerator - f * above.denominator <= margin) {
-        return {factor};
-    }
-    int units = static_cast<int>(f * 65536);
+    // parameters.
+    if (below.over <= margin || above.over >= -margin) return {factor};
+    int units = static_cast<int>(double{factor} * 65536);
     if (units * below.denominator <= below.numerator << 16) units++;
     return parameters(units, units);
 }
@@ -158,7 +156,7 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             return add_tone(program, [=](int level) { return static_cast<std::uint8_t>(level & mask); });
         }
         case Op::rotate:
-            if (std::fmod(call.value, 360.0) == 0) return;
+            if (call.value == 0 || std::abs(call.value) == 360) return;
             return add_stage(program, Kind::affine, rotation(call.value, width, height));
         case Op::solarize:
             return add_tone(program, [=, threshold = static_cast<int>(call.value)](int level) {
@@ -184,7 +182,8 @@ void add_op(Program& program, const OpCall& call, int width, int height, int cha
             return add_stage(program, Kind::contrast, blend(factor, processor));
         case Op::brightness:
             return add_tone(program, [=](int level) {
-                return static_cast<std::uint8_t>(std::clamp(static_cast<int>(factor * static_cast<float>(level)), 0, 255));
+                return static_cast<std::uint8_t>(
+                    std::clamp(static_cast<int>(factor * static_cast<float>(level)), 0, 255));
             });
         case Op::sharpness:
             if (factor == 1 || width < 3 || height < 3) return;
@@ -204,11 +203,11 @@ constexpr Sequence kind_count =
 /// A sequence of kinds in the tree of all that pipelines begin with.
 struct Node {
     std::array<std::uint16_t, kind_count> longer{};  ///< by the kind that follows, the index of its node; 0 is none
-    std::array<std::uint16_t, 2> rows{};             ///< of its pipelines for gray images and RGB; 0 is none, 1 the first
+    std::array<std::uint16_t, 2> rows{};  ///< of its pipelines for gray images and RGB; 0 is none, 1 the first
 };
 
-/// The root is the empty sequence. Made by the compiler, so that nothing waits for whoever is the first to ask: a forked
-/// child would wait for ever.
+/// The root is the empty sequence. Made by the compiler, so that nothing waits for whoever is the first to ask: a
+/// forked child would wait for ever.
 constexpr auto tree = [] {
     std::array<Node, std::size(pipeline_rows) * longest_sequence + 1> nodes{};
     std::uint16_t count = 1, index = 0;
