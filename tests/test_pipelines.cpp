@@ -235,7 +235,7 @@ TEST_CASE("factors whose products are so close to whole numbers that Pillow's ro
 TEST_CASE("slopes that are fractions, and those next to them, where roundings decide") {
     // Lines are then on either side of fractions of levels, by a rounding, or on them.
     std::vector<OpCall> calls;
-    for (const double denominator : {3, 4, 7, 8, 20, 64, 127, 200, 254, 255}) {
+    for (const double denominator : {3, 4, 7, 8, 20, 64, 127, 129, 150, 200, 254, 255}) {
         for (const double numerator : {1, 2, 9}) {
             const double slope = numerator / denominator;
             for (const Op op : {Op::shear_x, Op::shear_y}) {
@@ -247,7 +247,18 @@ TEST_CASE("slopes that are fractions, and those next to them, where roundings de
     }
     int count = sweep(calls, {make(Content::noise, 53, 61, 3), make(Content::two_levels, 61, 53, 3),
                               make(Content::noise, 140, 70, 1), make(Content::ramp, 70, 140, 3)});
-    CHECK(count == static_cast<int>(960 * available_engines().size()));
+    CHECK(count == static_cast<int>(1152 * available_engines().size()));
+}
+
+TEST_CASE("matrices of whole degrees are the reference's, to the last bit") {
+    for (int degrees = -359; degrees < 360; degrees++) {
+        if (degrees == 0) continue;
+        const OpCall call{Op::rotate, static_cast<double>(degrees)};
+        Program program;
+        lower({&call, 1}, 97, 34, 3, Processor::cpu, program);
+        INFO(degrees);
+        CHECK(program.params.at(0) == reference::rotation_matrix(reference::reduced_degrees(degrees), 97, 34));
+    }
 }
 
 TEST_CASE("turns by next to nothing, which take coordinates in a tile as far as they go") {

@@ -69,7 +69,7 @@ double round_to_15_decimals(double value) {
 std::pair<double, double> sine_and_cosine(double angle) {
     constexpr double quarter = std::numbers::pi / 2;
     constexpr long double more = 6.123233995736766035868820147292e-17L;  // by which pi / 2 is above that
-    const int quarters = static_cast<int>(angle / quarter + 0.5);
+    const int quarters = static_cast<int>((angle + quarter / 2) / quarter);
     const long double rest = angle - quarters * static_cast<long double>(quarter) - quarters * more;
     const auto s = static_cast<double>(std::sin(rest)), c = static_cast<double>(std::cos(rest));
     switch (quarters % 4) {
@@ -206,7 +206,7 @@ struct Node {
     std::array<std::uint16_t, 2> rows{};  ///< of its pipelines for gray images and RGB; 0 is none, 1 the first
 };
 
-/// The root is the empty sequence. Made by the compiler, so that nothing waits for whoever is the first to ask: a
+/// The first node is the empty sequence. Made by the compiler, so that nothing waits for whoever is the first to ask: a
 /// forked child would wait for ever.
 constexpr auto tree = [] {
     std::array<Node, std::size(pipeline_rows) * longest_sequence + 1> nodes{};
@@ -225,12 +225,14 @@ constexpr auto tree = [] {
     return nodes;
 }();
 
+constexpr const Node* root = tree.data();
+
 /// From a sequence to one kind longer; the root if no pipeline begins so.
-const Node& longer(const Node& node, Kind kind) { return tree[node.longer[static_cast<std::size_t>(kind)]]; }
+const Node* longer(const Node* node, Kind kind) { return root + node->longer[static_cast<std::size_t>(kind)]; }
 
 /// The pipeline for a sequence, or null if the catalogue has none.
-const PipelineRow* pipeline_of(const Node& node, int channels, Processor processor) {
-    const int row = node.rows[channels == 1 ? 0 : 1];
+const PipelineRow* pipeline_of(const Node* node, int channels, Processor processor) {
+    const int row = node->rows[channels == 1 ? 0 : 1];
     return row != 0 && runs_on(pipeline_rows[row - 1], processor) ? &pipeline_rows[row - 1] : nullptr;
 }
 
@@ -246,13 +248,13 @@ void choose_steps(Program& program, int channels) {
     covers[count].count = 0;
     for (int i = count - 1; i >= 0; i--) {
         covers[i].count = max_depth + 1;
-        const Node* node = &longer(tree[0], program.kinds[i]);
-        for (int end = i + 1; node != &tree[0]; end++) {
+        const Node* node = longer(root, program.kinds[i]);
+        for (int end = i + 1; node != root; end++) {
             const int with_rest = covers[end].count + 1;
-            const PipelineRow* pipeline = pipeline_of(*node, channels, Processor::cpu);
+            const PipelineRow* pipeline = pipeline_of(node, channels, Processor::cpu);
             if (pipeline != nullptr && with_rest <= covers[i].count) covers[i] = {pipeline, end, with_rest};
             if (end == count) break;
-            node = &longer(*node, program.kinds[end]);
+            node = longer(node, program.kinds[end]);
         }
     }
     for (int i = 0; i < count; i = covers[i].end) program.steps.push_back({covers[i].first, i});
@@ -266,12 +268,12 @@ std::span<const Chain> chains_of(const Plan* plan) {
 }
 
 const PipelineRow* find_whole(const Program& program, int channels, Processor processor) {
-    const Node* node = &tree[0];
+    const Node* node = root;
     for (Kind kind : program.kinds) {
-        node = &longer(*node, kind);
-        if (node == &tree[0]) return nullptr;
+        node = longer(node, kind);
+        if (node == root) return nullptr;
     }
-    return pipeline_of(*node, channels, processor);
+    return pipeline_of(node, channels, processor);
 }
 
 void lower(std::span<const OpCall> ops, int width, int height, int channels, Processor processor, Program& program) {
@@ -285,7 +287,7 @@ void lower(std::span<const OpCall> ops, int width, int height, int channels, Pro
     if (program.kinds.empty()) add_stage(program, Kind::shift, {});
     // It depends on the whole batch whether longer ones pay.
     for (int i = 0; i < std::ssize(program.kinds); i++) {
-        program.steps.push_back({pipeline_of(longer(tree[0], program.kinds[i]), channels, processor), i});
+        program.steps.push_back({pipeline_of(longer(root, program.kinds[i]), channels, processor), i});
     }
 }
 

@@ -23,8 +23,7 @@ struct Step {
 };
 
 /// Which pipelines compute a chain, and with what. Params and tables are contiguous so that a run of stages can be
-/// handed to a pipeline as it is. Those of other kinds than tone hold anything: to fill
-/// them would take as long as the rest.
+/// handed to a pipeline as it is. Tables of other kinds than tone hold anything: filling them took as long as the rest.
 struct Program {
     std::vector<Kind> kinds;
     std::vector<Params> params;

@@ -1,7 +1,6 @@
 #include "halmix/op.h"
 
 #include <array>
-#include <cmath>
 #include <string>
 #include <string_view>
 
