@@ -6,21 +6,6 @@ using namespace Halide;
 
 namespace {
 
-/// What is computed again of an image's lines, by single pixels but for the vectors of a repair.
-void updates_of_lines(const CpuScheduler& cpu, const OpOutput& stage, const Var& line) {
-    Func image = stage.image;
-    Var c = image.args()[0];
-    for (int i = 0; i < image.num_update_definitions(); i++) {
-        RVar along = image.rvars(i)[0];
-        Stage update = image.update(i).reorder(c, along, line).unroll(c);
-        if (stage.updates[i].name == Update::repair) {
-            update.vectorize(along, cpu.float_lanes("shear_repair_lanes"), TailStrategy::GuardWithIf);
-        } else {
-            update.never_partition_all();
-        }
-    }
-}
-
 /// Vectors of bytes side by side, of several rows in one go.
 void strips(Stage update, const std::vector<RVar>& r) {
     update.never_partition_all().allow_race_conditions().vectorize(r[0]).unroll(r[1]);
@@ -62,19 +47,32 @@ void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
     }
 }
 
-/// Bytes side by side from a row in the first cache. Then borders, and lines that are repaired.
+/// Row by row, in groups of bytes. Then bytes that are repaired, rows without groups, and borders.
 void schedule_shear_x(const CpuScheduler& cpu, const OpOutput& stage) {
     Func image = stage.image;
-    Var y = image.args()[2];
-    cpu.by_bytes(image, stage.fast_paths);
-    updates_of_lines(cpu, stage, y);
+    Var c = image.args()[0], y = image.args()[2];
+    for (int i = 0; i < image.num_update_definitions(); i++) {
+        std::vector<RVar> r = image.rvars(i);
+        const Update& named = stage.updates[i];
+        Stage update = image.update(i).never_partition_all().allow_race_conditions();
+        switch (named.name) {
+            case Update::fill:
+                update.specialize(named.fast_path).vectorize(r[0]);
+                break;
+            case Update::body:
+            case Update::repair:
+                update.vectorize(r[0]);
+                break;
+            default:
+                update.reorder(c, r[0], y).unroll(c);
+        }
+    }
     for (const Support& support : stage.support) {
-        if (support.role != Role::shear_x_row) continue;
+        if (support.role != Role::shear_x_differs) continue;
         Func f = support.func;
-        const int lanes = cpu.byte_lanes("bytes_lanes");
         cpu.row_by_row(f, {image, y});
-        f.vectorize(f.args()[0], lanes, TailStrategy::RoundUp);
-        f.update().vectorize(f.rvars(0)[0], lanes, TailStrategy::GuardWithIf);
+        f.bound(f.args()[0], 0, support.extent);
+        f.update().never_partition_all().vectorize(f.rvars(0)[0]);
     }
 }
 

@@ -31,8 +31,8 @@ enum class Role {
     // of one kind, which has a schedule of its own: an image, and what it is made from
     shift,  ///< groups of bytes of one row: of fill, then of the image
 
-    shear_x,          ///< bytes of one row; then borders of each row and some rows once more
-    shear_x_row,      ///< (byte, y): the image by rows, padded, each read by one row of the result
+    shear_x,          ///< groups of bytes of one row: of fill, then of the image; then some bytes once more, and borders
+    shear_x_differs,  ///< (byte, group, y): which bytes of a row are computed once more
     shear_y,          ///< strips of bytes, down the columns; then some bytes once more, and borders of each column
     shear_y_strip,    ///< (byte, strip): what the bytes of a strip have
     shear_y_doubt,    ///< (strip): whether one of its columns is in doubt

@@ -17,6 +17,7 @@ namespace halmix {
 /// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are in doubt.
 struct Shear {
     static constexpr int border_ends = 2;
+    static constexpr int word = 8;  ///< bytes computed once more together
 
     PerImage offset;      ///< f64 (line): how far the line moves
     PerImage whole;       ///< i32 (line): of that, whole pixels
@@ -117,6 +118,14 @@ struct Shear {
         Expr between = ((centre(pixel) + offset) - Expr(0.5)) - cast<double>(pixel + whole);
         Expr level = cast<double>(near) + (cast<double>(far) - cast<double>(near)) * between;
         return cast<uint8_t>(cast<int>(clamp(level, Expr(0.0), Expr(255.0))));
+    }
+
+    /// Eight bytes as one number, which a test of all takes.
+    template <typename Byte>
+    static Halide::Expr as_word(const Byte& byte) {
+        std::vector<Halide::Expr> bytes;
+        for (int k = 0; k < word; k++) bytes.push_back(byte(k));
+        return Halide::concat_bits(bytes);
     }
 
     [[nodiscard]] std::vector<Support> support() const {

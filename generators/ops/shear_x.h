@@ -1,14 +1,20 @@
 #pragma once
 
-#include "generators/ops/filled_row.h"
+#include <string>
+#include <vector>
+
+#include "generators/ops/fill.h"
 #include "generators/ops/shear.h"
 
 namespace halmix {
 
 /// The affine warp (1, p0, 0, 0, 1, 0): rows stay rows, moved by p0 times their centre, so only x is interpolated.
+///
+/// A row is fill outside of the pixels that have both neighbours in the image. These are by groups of bytes, the last
+/// of them moved inwards, straight from the image; all in double in rows that have too few of them.
 inline OpOutput shear_x(const OpInput& in) {
     using namespace Halide;
-    Var c("c"), x("x"), y("y");
+    Var c("c"), x("x"), y("y"), i("i"), g("g");
     Shear shear(in, in.width);
     auto source = [&](const Expr& column) { return in.image(c, column, y); };
     PerImage out = in.func("out");
@@ -17,26 +23,90 @@ inline OpOutput shear_x(const OpInput& in) {
         return {out, Role::shear_x};
     }
 
-    FilledRow row(in, y);
-    Expr from = x * in.channels + c + clamp(shear.whole(y), -in.width - 1, in.width) * in.channels;
-    Expr multiplier = shear.multiplier(y)[0], begin = from + select(Shear::begins_at_far(multiplier), in.channels, 0);
-    out(c, x, y) = Shear::level(row.bytes(begin, y), row.bytes(from, y), row.bytes(from + in.channels, y),
-                                Shear::factor(multiplier));
+    const int group = in.schedule["shear_x_group"] / (in.channels == 1 ? 2 : 1);
+    const Expr all = in.width * in.channels, most = (all + group - 1) / group;
+    PerImage fill = fill_by_bytes(in);
+    std::vector<Support> support = shear.support();
+    support.push_back({fill, Role::line});
+    // What rows have, at which loops end: Halide would test each group else.
+    auto of_rows = [&](const std::string& name, const Expr& value) {
+        PerImage f = in.func(name);
+        f(y) = hide_bounds(value);
+        support.push_back({f, Role::line});
+        return f;
+    };
+    const Expr whole = shear.whole(y);
+    const PerImage begin = of_rows("begin", clamp(-whole, 0, in.width) * in.channels);
+    const PerImage end = of_rows("end", clamp(in.width - 1 - whole, 0, in.width) * in.channels);
+    const Expr inside = end(y) - begin(y);
+    auto groups_of = [&](const Expr& bytes) { return (bytes + group - 1) / group; };
+    const PerImage filled = of_rows("filled", groups_of(all - inside));
+    const PerImage groups = of_rows("groups", select(inside >= group, groups_of(inside), 0));
+    const PerImage doubtful = of_rows("doubtful", select(shear.in_doubt(y), groups(y), 0));
+    const PerImage few = of_rows("few", select(inside < group, inside / in.channels, 0));
+    auto result = [&](const Expr& byte) { return out(byte % in.channels, byte / in.channels, y); };
 
-    RDom end(0, Shear::border_ends, in.prefix + "end");
-    Expr border = shear.border_pixel(end, y);
-    end.where(border >= 0 && border < in.width);
+    out(c, x, y) = undef<uint8_t>();
+    RDom outside(0, group, 0, most, in.prefix + "outside");
+    outside.where(outside.y < filled(y));
+    outside.where(all >= group || outside.x < all);
+    Expr from = select(begin(y) > 0, 0, end(y)) + outside.y * group;
+    Expr at = unsafe_promise_clamped(min(from, max(all - group, 0)) + outside.x, 0, all - 1);
+    result(at) = fill(at);
+
+    // Byte i of group g.
+    auto byte = [&](const Expr& i, const Expr& g) {
+        return unsafe_promise_clamped(min(begin(y) + g * group, end(y) - group) + i, 0, all - 1);
+    };
+    auto read = [&](const Expr& byte) {
+        Expr at = unsafe_promise_clamped(byte, 0, all - 1);
+        return in.image(at % in.channels, at / in.channels, y);
+    };
+    auto level = [&](const Expr& i, const Expr& g, int which) {
+        Expr near = byte(i, g) + whole * in.channels, multiplier = shear.multiplier(y)[which];
+        return Shear::level(read(near + select(Shear::begins_at_far(multiplier), in.channels, 0)), read(near),
+                            read(near + in.channels), Shear::factor(multiplier));
+    };
+    RDom body(0, group, 0, most, in.prefix + "body");
+    body.where(body.y < groups(y));
+    result(byte(body.x, body.y)) = level(body.x, body.y, 0);
+
+    // Bytes that the two multipliers of a row do not agree about, and those beside them.
+    PerImage differs = in.func("differs");
+    differs(i, g, y) = undef<uint8_t>();
+    RDom both(0, group, 0, most, in.prefix + "both");
+    both.where(both.y < doubtful(y));
+    differs(both.x, both.y, y) = cast<uint8_t>(level(both.x, both.y, 0) != level(both.x, both.y, 1));
+    support.push_back({differs, Role::shear_x_differs, {}, group});
+    RDom again(0, Shear::word, 0, group / Shear::word, 0, most, in.prefix + "again");
+    again.where(again.z < doubtful(y));
+    std::vector<Expr> words;
+    for (int w = 0; w < group / Shear::word; w++) {
+        words.push_back(Shear::as_word([&](int k) { return differs(w * Shear::word + k, again.z, y); }));
+    }
+    Expr any = words[0];
+    for (const Expr& word : words) any = any | word;
+    again.where(any != 0);
+    again.where(Shear::as_word([&](int k) { return differs(again.y * Shear::word + k, again.z, y); }) != 0);
+    Expr repaired = byte(again.y * Shear::word + again.x, again.z), near = repaired + whole * in.channels;
+    result(repaired) = shear.exact_between(repaired / in.channels, whole, shear.offset(y), read(near),
+                                           read(near + in.channels));
+
+    RDom rest(0, in.width, in.prefix + "rest");
+    rest.where(rest < few(y));
+    Expr column = unsafe_promise_clamped(begin(y) / in.channels + rest, 0, in.width - 1);
+    out(c, column, y) = shear.exact_level(column, y, source, in.fill(c));
+
+    RDom border_end(0, Shear::border_ends, in.prefix + "end");
+    Expr border = shear.border_pixel(border_end, y);
+    border_end.where(border >= 0 && border < in.width);
     border = clamp(border, 0, in.width - 1);
-    out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(end), y), in.fill(c));
+    out(c, border, y) = select(shear.inside(border, y), in.image(c, shear.edge(border_end), y), in.fill(c));
 
-    update_in_groups(in.width, 1, in.schedule["shear_repair_group"], in.prefix + "again", [&](RDom repair) {
-        repair.where(shear.in_doubt(y));
-        out(c, repair.x, y) = shear.exact_level(repair.x, y, source, in.fill(c));
-    });
-
-    std::vector<Support> support = row.support(), of_lines = shear.support();
-    support.insert(support.end(), of_lines.begin(), of_lines.end());
-    return {out, Role::shear_x, support, {{Update::border}, {Update::repair}, {Update::rest}}};
+    return {out,
+            Role::shear_x,
+            support,
+            {{Update::fill, all >= group}, {Update::body}, {Update::repair}, {Update::rest}, {Update::border}}};
 }
 
 }  // namespace halmix

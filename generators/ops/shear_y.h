@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "generators/ops/filled_row.h"
+#include "generators/ops/fill.h"
 #include "generators/ops/shear.h"
 
 namespace halmix {

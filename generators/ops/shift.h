@@ -1,6 +1,6 @@
 #pragma once
 
-#include "generators/ops/filled_row.h"
+#include "generators/ops/fill.h"
 
 namespace halmix {
 
