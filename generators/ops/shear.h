@@ -117,15 +117,23 @@ struct Shear {
         using namespace Halide;
         Expr between = ((centre(pixel) + offset) - Expr(0.5)) - cast<double>(pixel + whole);
         Expr level = cast<double>(near) + (cast<double>(far) - cast<double>(near)) * between;
-        return cast<uint8_t>(cast<int>(clamp(level, Expr(0.0), Expr(255.0))));
+        return cast<uint8_t>(cast<int>(level));
     }
 
-    /// Eight bytes as one number, which a test of all takes.
+    /// Leaves of a domain, (byte of a word, word, ...), the words that are not all 0, of `bytes` that differ; first it is
+    /// looked whether there are any.
     template <typename Byte>
-    static Halide::Expr as_word(const Byte& byte) {
-        std::vector<Halide::Expr> bytes;
-        for (int k = 0; k < word; k++) bytes.push_back(byte(k));
-        return Halide::concat_bits(bytes);
+    static void where_not_zero(Halide::RDom& domain, int bytes, const Byte& differs) {
+        using namespace Halide;
+        auto as_number = [&](const Expr& index) {
+            std::vector<Expr> all;
+            for (int k = 0; k < word; k++) all.push_back(differs(index * word + k));
+            return concat_bits(all);
+        };
+        Expr any = as_number(0);
+        for (int w = 1; w < bytes / word; w++) any = any | as_number(w);
+        domain.where(any != 0);
+        domain.where(as_number(domain.y) != 0);
     }
 
     [[nodiscard]] std::vector<Support> support() const {

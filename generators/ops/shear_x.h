@@ -76,18 +76,11 @@ inline OpOutput shear_x(const OpInput& in) {
     differs(i, g, y) = undef<uint8_t>();
     RDom both(0, group, 0, most, in.prefix + "both");
     both.where(both.y < doubtful(y));
-    differs(both.x, both.y, y) = cast<uint8_t>(level(both.x, both.y, 0) != level(both.x, both.y, 1));
+    differs(both.x, both.y, y) = level(both.x, both.y, 0) ^ level(both.x, both.y, 1);
     support.push_back({differs, Role::shear_x_differs, {}, group});
     RDom again(0, Shear::word, 0, group / Shear::word, 0, most, in.prefix + "again");
     again.where(again.z < doubtful(y));
-    std::vector<Expr> words;
-    for (int w = 0; w < group / Shear::word; w++) {
-        words.push_back(Shear::as_word([&](int k) { return differs(w * Shear::word + k, again.z, y); }));
-    }
-    Expr any = words[0];
-    for (const Expr& word : words) any = any | word;
-    again.where(any != 0);
-    again.where(Shear::as_word([&](int k) { return differs(again.y * Shear::word + k, again.z, y); }) != 0);
+    Shear::where_not_zero(again, group, [&](const Expr& i) { return differs(i, again.z, y); });
     Expr repaired = byte(again.y * Shear::word + again.x, again.z), near = repaired + whole * in.channels;
     result(repaired) = shear.exact_between(repaired / in.channels, whole, shear.offset(y), read(near),
                                            read(near + in.channels));

@@ -14,7 +14,6 @@ namespace halmix {
 /// from a few rows, each read densely.
 struct Strips {
     static constexpr int together = 4;  ///< rows of a strip that share what they read
-    static constexpr int word = 8;      ///< bytes computed once more together
 
     int group;                 ///< bytes of a strip
     std::vector<int> spreads;  ///< by how many rows the columns of a strip may differ: there is code for each
@@ -160,7 +159,7 @@ inline OpOutput shear_y(const OpInput& in) {
              [&](const Expr& i, const Expr& row, const Expr& s) { result(i, row, s) = level(i, row, s, 0); });
         updates.push_back({Update::body});
         each("compared", doubtful, [&](const Expr& i, const Expr& row, const Expr& s) {
-            differs(i, row, s) = cast<uint8_t>(level(i, row, s, 0) != level(i, row, s, 1));
+            differs(i, row, s) = level(i, row, s, 0) ^ level(i, row, s, 1);
         });
     };
     for (const bool inside : {true, false}) {
@@ -168,12 +167,10 @@ inline OpOutput shear_y(const OpInput& in) {
     }
 
     // Bytes that the two multipliers of a column do not agree about, and those beside them.
-    RDom again(0, Strips::word, 0, strips.group / Strips::word, 0, in.height, 0, strips.count, in.prefix + "again");
+    RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count, in.prefix + "again");
     again.where(again.z < doubtful_rows(again[3]));
-    std::vector<Expr> word;
-    for (int k = 0; k < Strips::word; k++) word.push_back(differs(again.y * Strips::word + k, again.z, again[3]));
-    again.where(concat_bits(word) != 0);
-    Expr byte = again.y * Strips::word + again.x,
+    Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return differs(i, again.z, again[3]); });
+    Expr byte = again.y * Shear::word + again.x,
          whole = strips.base(again[3]) + cast<int>(strips.rise(byte, again[3]));
     Expr column = strips.byte(byte, again[3]);
     auto neighbour = [&](const Expr& row) {
