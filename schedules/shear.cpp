@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "schedules/cpu_scheduler.h"
 
 namespace halmix {
@@ -34,6 +36,7 @@ void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
         }
     }
     const int group = cpu.parameters["shear_y_group"];
+    auto repair = stage.updates.begin();
     for (const Support& support : stage.support) {
         Func f = support.func;
         if (support.role == Role::shear_y_strip) {
@@ -41,7 +44,10 @@ void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
         } else if (support.role == Role::shear_y_doubt) {
             f.compute_root().update().unscheduled();
         } else if (support.role == Role::shear_y_differs) {
-            f.compute_root().bound_extent(f.args()[0], group);
+            // A strip of it in the first cache, for the repair that reads it.
+            repair = std::find_if(repair, stage.updates.end(), [](const Update& u) { return u.name == Update::repair; });
+            const int reading = static_cast<int>(repair++ - stage.updates.begin());
+            f.compute_at(image, image.rvars(reading)[3]).bound_extent(f.args()[0], group);
             for (int i = 0; i < f.num_update_definitions(); i++) strips(f.update(i), f.rvars(i));
         }
     }

@@ -13,7 +13,7 @@ namespace halmix {
 /// Columns side by side move by whole rows that differ little, so that the neighbours of a strip's bytes are selected
 /// from a few rows, each read densely.
 struct Strips {
-    static constexpr int together = 4;  ///< rows of a strip that share what they read
+    static constexpr int together = 8;  ///< rows of a strip that share what they read
 
     int group;                 ///< bytes of a strip
     std::vector<int> spreads;  ///< by how many rows the columns of a strip may differ: there is code for each
@@ -103,84 +103,85 @@ inline OpOutput shear_y(const OpInput& in) {
     out(c, x, y) = undef<uint8_t>();
 
     // Loops over rows end where a Func says, or Halide would test each row.
-    PerImage doubtful_rows = in.func("doubtful_rows");
-    doubtful_rows(s) = hide_bounds(select(strips.in_doubt(s) != 0 && !strips.none, in.height, 0));
-    support.push_back({doubtful_rows, Role::line});
-
-    PerImage differs = in.func("differs");
-    differs(i, y, s) = undef<uint8_t>();
+    auto of_strips_rows = [&](const std::string& name, const Expr& value) {
+        PerImage f = in.func(name);
+        f(s) = hide_bounds(value);
+        support.push_back({f, Role::line});
+        return f;
+    };
     auto result = [&](const Expr& i, const Expr& row, const Expr& s) {
         Expr byte = strips.byte(i, s);
         return out(byte % in.channels, byte / in.channels, row);
     };
-    // Rows of strips, and those of strips in doubt with both multipliers. First the rows that have all neighbours in
-    // the image, some together; then the others, of which what lies outside is fill.
-    auto define = [&](int spread, bool inside) {
-        const std::string name = std::to_string(spread) + (inside ? "_inside" : "_outside");
-        const int together = inside ? Strips::together : 1;
-        PerImage rows = in.func("rows" + name), doubtful = in.func("doubtful" + name);
-        Expr complete = strips.end(s) - strips.begin(s);
-        rows(s) = hide_bounds(
-            select(!strips.none && strips.spread(s) == spread, inside ? complete : in.height - complete, 0));
-        doubtful(s) = hide_bounds(select(strips.in_doubt(s) != 0, rows(s), 0));
-        support.push_back({rows, Role::line});
-        support.push_back({doubtful, Role::line});
-        // The first of those that are computed together.
-        auto row = [&](const Expr& n, const Expr& s) {
-            Expr begin = strips.begin(s), end = strips.end(s);
-            if (inside) return begin + min(n * together, end - begin - together);
-            return select(n < begin, n, n - begin + end);
-        };
-        auto read = [&](const Expr& i, const Expr& row, const Expr& s) {
+    // Strips whose columns differ by so many rows.
+    auto define = [&](int spread) {
+        const std::string of_spread = std::to_string(spread);
+        PerImage differs = in.func("differs" + of_spread);
+        differs(i, y, s) = undef<uint8_t>();
+        const Expr ours = !strips.none && strips.spread(s) == spread;
+        auto read = [&](const Expr& i, const Expr& row, const Expr& s, bool inside) {
             Expr byte = strips.byte(i, s);
             auto level = [&](const Expr& row) -> Expr { return in.image(byte % in.channels, byte / in.channels, row); };
             if (inside) return level(unsafe_promise_clamped(row, 0, in.height - 1));
             return select(row >= 0 && row < in.height, level(clamp(row, 0, in.height - 1)), fill(byte));
         };
-        auto neighbour = [&](const Expr& i, const Expr& row, const Expr& s) {
-            Expr level = read(i, row + strips.base(s), s);
+        auto neighbour = [&](const Expr& i, const Expr& row, const Expr& s, bool inside) {
+            Expr level = read(i, row + strips.base(s), s, inside);
             for (int k = 1; k <= spread; k++) {
-                level = select(strips.rise(i, s) >= cast<uint8_t>(k), read(i, row + strips.base(s) + k, s), level);
+                level = select(strips.rise(i, s) >= cast<uint8_t>(k), read(i, row + strips.base(s) + k, s, inside),
+                               level);
             }
             return level;
         };
-        auto level = [&](const Expr& i, const Expr& row, const Expr& s, int which) {
-            Expr near = neighbour(i, row, s), far = neighbour(i, row + 1, s);
-            Expr begin = select(strips.begins_at_far(i, s)[which] != 0, far, near);
-            return Shear::level(begin, near, far, strips.factor(i, s)[which]);
-        };
-        auto each = [&](const std::string& what, const PerImage& rows, const auto& set) {
-            RDom r(0, strips.group, 0, together, 0, (in.height + together - 1) / together, 0, strips.count,
-                   in.prefix + what + name);
+        // All rows, and those of strips in doubt with both multipliers. First the rows that have all neighbours in the
+        // image, some together; then the others, of which what lies outside is fill.
+        for (const bool inside : {true, false}) {
+            const std::string name = of_spread + (inside ? "_inside" : "_outside");
+            const int together = inside ? Strips::together : 1;
+            Expr complete = strips.end(s) - strips.begin(s);
+            PerImage rows =
+                of_strips_rows("rows" + name, select(ours, inside ? complete : in.height - complete, 0));
+            PerImage doubtful = of_strips_rows("doubtful" + name, select(strips.in_doubt(s) != 0, rows(s), 0));
+            // Row k of the n-th that are computed together.
+            auto row = [&](const Expr& k, const Expr& n, const Expr& s) {
+                Expr begin = strips.begin(s), end = strips.end(s);
+                Expr first = inside ? begin + min(n * together, end - begin - together)
+                                    : select(n < begin, n, n - begin + end);
+                return unsafe_promise_clamped(first + k, 0, in.height - 1);
+            };
+            auto level = [&](const Expr& i, const Expr& row, const Expr& s, int which) {
+                Expr near = neighbour(i, row, s, inside), far = neighbour(i, row + 1, s, inside);
+                Expr begin = select(strips.begins_at_far(i, s)[which] != 0, far, near);
+                return Shear::level(begin, near, far, strips.factor(i, s)[which]);
+            };
+            const Expr most = (in.height + together - 1) / together;
+            RDom r(0, strips.group, 0, together, 0, most, 0, strips.count, in.prefix + "strips" + name);
             r.where(r.z * together < rows(r[3]));
-            set(r.x, unsafe_promise_clamped(row(r.z, r[3]) + r.y, 0, in.height - 1), r[3]);
-        };
-        each("strips", rows,
-             [&](const Expr& i, const Expr& row, const Expr& s) { result(i, row, s) = level(i, row, s, 0); });
-        updates.push_back({Update::body});
-        each("compared", doubtful, [&](const Expr& i, const Expr& row, const Expr& s) {
-            differs(i, row, s) = level(i, row, s, 0) ^ level(i, row, s, 1);
-        });
-    };
-    for (const bool inside : {true, false}) {
-        for (const int spread : strips.spreads) define(spread, inside);
-    }
+            result(r.x, row(r.y, r.z, r[3]), r[3]) = level(r.x, row(r.y, r.z, r[3]), r[3], 0);
+            updates.push_back({Update::body});
 
-    // Bytes that the two multipliers of a column do not agree about, and those beside them.
-    RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count, in.prefix + "again");
-    again.where(again.z < doubtful_rows(again[3]));
-    Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return differs(i, again.z, again[3]); });
-    Expr byte = again.y * Shear::word + again.x,
-         whole = strips.base(again[3]) + cast<int>(strips.rise(byte, again[3]));
-    Expr column = strips.byte(byte, again[3]);
-    auto neighbour = [&](const Expr& row) {
-        return select(row >= 0 && row < in.height,
-                      in.image(column % in.channels, column / in.channels, clamp(row, 0, in.height - 1)), fill(column));
+            RDom both(0, strips.group, 0, together, 0, most, in.prefix + "both" + name);
+            both.where(both.z * together < doubtful(s));
+            Expr compared = row(both.y, both.z, s);
+            differs(both.x, compared, s) = level(both.x, compared, s, 0) ^ level(both.x, compared, s, 1);
+        }
+
+        // Bytes that the two multipliers of a column do not agree about, and those beside them.
+        PerImage doubtful =
+            of_strips_rows("doubtful" + of_spread, select(ours && strips.in_doubt(s) != 0, in.height, 0));
+        RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count,
+                   in.prefix + "again" + of_spread);
+        again.where(again.z < doubtful(again[3]));
+        Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return differs(i, again.z, again[3]); });
+        Expr byte = again.y * Shear::word + again.x, strip = again[3];
+        Expr whole = strips.base(strip) + cast<int>(strips.rise(byte, strip));
+        result(byte, again.z, strip) =
+            shear.exact_between(again.z, whole, strips.offset(byte, strip), neighbour(byte, again.z, strip, false),
+                                neighbour(byte, again.z + 1, strip, false));
+        updates.push_back({Update::repair});
+        support.push_back({differs, Role::shear_y_differs});
     };
-    result(byte, again.z, again[3]) = shear.exact_between(again.z, whole, strips.offset(byte, again[3]),
-                                                          neighbour(again.z + whole), neighbour(again.z + whole + 1));
-    updates.push_back({Update::repair});
-    support.push_back({differs, Role::shear_y_differs});
+    for (const int spread : strips.spreads) define(spread);
 
     RDom border_end(0, Shear::border_ends, in.prefix + "end");
     Expr border = shear.border_pixel(border_end, x);
