@@ -43,7 +43,7 @@ void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
             f.compute_root().bound_extent(f.args()[0], group).vectorize(f.args()[0]);
         } else if (support.role == Role::shear_y_doubt) {
             f.compute_root().update().unscheduled();
-        } else if (support.role == Role::shear_y_differs) {
+        } else if (support.role == Role::shear_y_doubtful) {
             // A strip of it in the first cache, for the repair that reads it.
             repair = std::find_if(repair, stage.updates.end(), [](const Update& u) { return u.name == Update::repair; });
             const int reading = static_cast<int>(repair++ - stage.updates.begin());
@@ -74,7 +74,7 @@ void schedule_shear_x(const CpuScheduler& cpu, const OpOutput& stage) {
         }
     }
     for (const Support& support : stage.support) {
-        if (support.role != Role::shear_x_differs) continue;
+        if (support.role != Role::shear_x_doubtful) continue;
         Func f = support.func;
         cpu.row_by_row(f, {image, y});
         f.bound(f.args()[0], 0, support.extent);

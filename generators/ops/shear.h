@@ -14,7 +14,8 @@ namespace halmix {
 /// denominators up to 255. These are at least 1 / (255 * 254) apart, more than 2^-16, so that there is a multiple of
 /// 2^-16 between them, which stands for f: a multiplication of 16 bits gives Pillow's level.
 ///
-/// Lines whose f is so close to a fraction that Pillow's rounding could be on either side are in doubt.
+/// If f is so close to a fraction that Pillow's rounding could be on either side, the line is in doubt: levels between
+/// neighbours whose difference is a multiple of the fraction's denominator are computed once more, in double.
 struct Shear {
     static constexpr int border_ends = 2;
     static constexpr int word = 8;  ///< bytes computed once more together
@@ -23,9 +24,9 @@ struct Shear {
     PerImage whole;       ///< i32 (line): of that, whole pixels
     PerImage step;        ///< u32 (line): the fraction f in units of 2^-32
     PerImage fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
-                          ///< a denominator of the one that is too close to f, or 0
-    PerImage multiplier;  ///< (line): i32, what stands for f in units of 2^-16; i32, the same, or for a line in doubt
-                          ///< what stands for it if it is above the fraction that it is too close to, the first below
+                          ///< the lowest denominator of one that is too close to f, or 65535
+    PerImage multiplier;  ///< i32 (line): what stands for f in units of 2^-16
+    PerImage inverse;     ///< u16 (line): 65535 / that denominator, rounded down; 1 for a line that is not in doubt
 
     /// `extent` is that of the source along the lines.
     Shear(const OpInput& in, const Halide::Expr& extent)
@@ -34,6 +35,7 @@ struct Shear {
           step(in.func("step")),
           fractions(in.func("fractions")),
           multiplier(in.func("multiplier")),
+          inverse(in.func("inverse")),
           extent(extent) {
         using namespace Halide;
         Var line("line");
@@ -56,18 +58,26 @@ struct Shear {
 
         // Nothing is rounded of what comes of a multiple of 2^-16.
         Expr scaled = near * Expr(65536.0), rounds = scaled != floor(scaled);
-        Expr sure = cast<int>(high) + cast<int>(rounds && fractions(line)[0] != 0);
-        Expr denominator = cast<double>(max(fractions(line)[1], cast<uint16_t>(1)));
-        Expr numerator = floor(denominator * (cast<double>(step(line)) * Expr(1 / 4294967296.0)) + Expr(0.5));
-        Expr fraction = numerator * Expr(65536.0) / denominator;
-        Expr below = cast<int>(max(ceil(fraction) - Expr(1.0), Expr(0.0)));
-        Expr above = cast<int>(min(floor(fraction) + Expr(1.0), Expr(65536.0)));
-        Expr doubtful = rounds && fractions(line)[1] != cast<uint16_t>(0);
-        multiplier(line) = {select(doubtful, below, sure), select(doubtful, above, sure)};
+        multiplier(line) = cast<int>(high) + cast<int>(rounds && fractions(line)[0] != 0);
+        // In float32, which is quicker and exact: a quotient is rounded by less than it is away from an integer.
+        Expr quotient = Expr(65535.0F) / cast<float>(fractions(line)[1]);
+        inverse(line) = select(rounds, cast<uint16_t>(cast<int>(quotient)), cast<uint16_t>(1));
     }
 
     [[nodiscard]] Halide::Expr in_doubt(const Halide::Expr& line) const {
-        return multiplier(line)[0] != multiplier(line)[1];
+        return inverse(line) != Halide::cast<uint16_t>(1);
+    }
+
+    /// Not 0 if the difference of two neighbours is a multiple of the denominator that `inverse` is of, but not 0.
+    ///
+    /// With q the denominator and c = inverse + 1, which is 65536 / q rounded up by less than 1, a difference of t more
+    /// than a multiple of q, times c, is t * 65536 / q more than a multiple of 65536, and less than 255 more. So it is
+    /// at least c unless t is 0, and does not reach the next multiple.
+    static Halide::Expr doubtful(const Halide::Expr& near, const Halide::Expr& far, const Halide::Expr& inverse) {
+        using namespace Halide;
+        Expr difference = absd(near, far);
+        Expr rest = cast<uint16_t>(difference) * (inverse + cast<uint16_t>(1));
+        return select(rest <= inverse, difference, cast<uint8_t>(0));
     }
 
     /// Of the two neighbours, the one that a multiplier is closer to: level() begins there.
@@ -120,14 +130,14 @@ struct Shear {
         return cast<uint8_t>(cast<int>(level));
     }
 
-    /// Leaves of a domain, (byte of a word, word, ...), the words that are not all 0, of `bytes` that differ; first it is
+    /// Leaves of a domain, (byte of a word, word, ...), the words that are not all 0, of `bytes` flags; first it is
     /// looked whether there are any.
     template <typename Byte>
-    static void where_not_zero(Halide::RDom& domain, int bytes, const Byte& differs) {
+    static void where_not_zero(Halide::RDom& domain, int bytes, const Byte& flag) {
         using namespace Halide;
         auto as_number = [&](const Expr& index) {
             std::vector<Expr> all;
-            for (int k = 0; k < word; k++) all.push_back(differs(index * word + k));
+            for (int k = 0; k < word; k++) all.push_back(flag(index * word + k));
             return concat_bits(all);
         };
         Expr any = as_number(0);
@@ -141,7 +151,8 @@ struct Shear {
                 {whole, Role::line},
                 {step, Role::line},
                 {fractions, Role::shear_fractions},
-                {multiplier, Role::line}};
+                {multiplier, Role::line},
+                {inverse, Role::line}};
     }
 
  private:

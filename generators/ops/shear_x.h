@@ -42,7 +42,7 @@ inline OpOutput shear_x(const OpInput& in) {
     auto groups_of = [&](const Expr& bytes) { return (bytes + group - 1) / group; };
     const PerImage filled = of_rows("filled", groups_of(all - inside));
     const PerImage groups = of_rows("groups", select(inside >= group, groups_of(inside), 0));
-    const PerImage doubtful = of_rows("doubtful", select(shear.in_doubt(y), groups(y), 0));
+    const PerImage doubtful_groups = of_rows("doubtful_groups", select(shear.in_doubt(y), groups(y), 0));
     const PerImage few = of_rows("few", select(inside < group, inside / in.channels, 0));
     auto result = [&](const Expr& byte) { return out(byte % in.channels, byte / in.channels, y); };
 
@@ -62,28 +62,31 @@ inline OpOutput shear_x(const OpInput& in) {
         Expr at = unsafe_promise_clamped(byte, 0, all - 1);
         return in.image(at % in.channels, at / in.channels, y);
     };
-    auto level = [&](const Expr& i, const Expr& g, int which) {
-        Expr near = byte(i, g) + whole * in.channels, multiplier = shear.multiplier(y)[which];
-        return Shear::level(read(near + select(Shear::begins_at_far(multiplier), in.channels, 0)), read(near),
-                            read(near + in.channels), Shear::factor(multiplier));
-    };
     RDom body(0, group, 0, most, in.prefix + "body");
     body.where(body.y < groups(y));
-    result(byte(body.x, body.y)) = level(body.x, body.y, 0);
+    auto near = [&](const Expr& i, const Expr& g) { return byte(i, g) + whole * in.channels; };
+    Expr first = near(body.x, body.y), multiplier = shear.multiplier(y);
+    Expr nearest = first + select(Shear::begins_at_far(multiplier), in.channels, 0);
+    result(byte(body.x, body.y)) =
+        Shear::level(read(nearest), read(first), read(first + in.channels), Shear::factor(multiplier));
 
-    // Bytes that the two multipliers of a row do not agree about, and those beside them.
-    PerImage differs = in.func("differs");
-    differs(i, g, y) = undef<uint8_t>();
-    RDom both(0, group, 0, most, in.prefix + "both");
-    both.where(both.y < doubtful(y));
-    differs(both.x, both.y, y) = level(both.x, both.y, 0) ^ level(both.x, both.y, 1);
-    support.push_back({differs, Role::shear_x_differs, {}, group});
+    PerImage doubtful = in.func("doubtful");
+    doubtful(i, g, y) = undef<uint8_t>();
+    RDom test(0, group, 0, most, in.prefix + "test");
+    test.where(test.y < doubtful_groups(y));
+    Expr tested = near(test.x, test.y);
+    doubtful(test.x, test.y, y) =
+        Shear::doubtful(read(tested), read(tested + in.channels), shear.inverse(y));
+    support.push_back({doubtful, Role::shear_x_doubtful, {}, group});
+
+    // Words with doubtful bytes.
     RDom again(0, Shear::word, 0, group / Shear::word, 0, most, in.prefix + "again");
-    again.where(again.z < doubtful(y));
-    Shear::where_not_zero(again, group, [&](const Expr& i) { return differs(i, again.z, y); });
-    Expr repaired = byte(again.y * Shear::word + again.x, again.z), near = repaired + whole * in.channels;
-    result(repaired) = shear.exact_between(repaired / in.channels, whole, shear.offset(y), read(near),
-                                           read(near + in.channels));
+    again.where(again.z < doubtful_groups(y));
+    Shear::where_not_zero(again, group, [&](const Expr& i) { return doubtful(i, again.z, y); });
+    Expr word_byte = again.y * Shear::word + again.x, repaired = byte(word_byte, again.z);
+    Expr beside = near(word_byte, again.z);
+    result(repaired) = shear.exact_between(repaired / in.channels, whole, shear.offset(y), read(beside),
+                                           read(beside + in.channels));
 
     RDom rest(0, in.width, in.prefix + "rest");
     rest.where(rest < few(y));

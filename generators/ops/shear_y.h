@@ -25,7 +25,9 @@ struct Strips {
     PerImage in_doubt;    ///< u8 (strip): whether one of its columns is
     PerImage rise;        ///< u8 (byte, strip): whole rows from `base`
     PerImage offset;      ///< f64 (byte, strip): what its column has
-    PerImage factor, begins_at_far;  ///< (byte, strip): i16 and u8 of both multipliers, see Shear::level
+    PerImage factor;         ///< i16 (byte, strip): see Shear
+    PerImage begins_at_far;  ///< u8 (byte, strip): likewise
+    PerImage inverse;        ///< u16 (byte, strip): likewise
 
     Strips(const OpInput& in, const Shear& shear)
         : group(in.schedule["shear_y_group"]),
@@ -40,7 +42,8 @@ struct Strips {
           rise(in.func("rise")),
           offset(in.func("byte_offset")),
           factor(in.func("factor")),
-          begins_at_far(in.func("begins_at_far")) {
+          begins_at_far(in.func("begins_at_far")),
+          inverse(in.func("byte_inverse")) {
         using namespace Halide;
         Var s("s"), i("i");
         const int most = in.schedule["shear_y_spread"];
@@ -61,10 +64,9 @@ struct Strips {
 
         rise(i, s) = cast<uint8_t>(shear.whole(column(i)) - base(s));
         offset(i, s) = shear.offset(column(i));
-        Expr multiplier[] = {shear.multiplier(column(i))[0], shear.multiplier(column(i))[1]};
-        auto of_both = [&](const auto& f) { return Tuple(f(multiplier[0]), f(multiplier[1])); };
-        factor(i, s) = of_both(Shear::factor);
-        begins_at_far(i, s) = of_both([](const Expr& m) { return cast<uint8_t>(Shear::begins_at_far(m)); });
+        factor(i, s) = Shear::factor(shear.multiplier(column(i)));
+        begins_at_far(i, s) = cast<uint8_t>(Shear::begins_at_far(shear.multiplier(column(i))));
+        inverse(i, s) = shear.inverse(column(i));
     }
 
     [[nodiscard]] Halide::Expr byte(const Halide::Expr& i, const Halide::Expr& strip) const {
@@ -76,7 +78,7 @@ struct Strips {
         std::vector<Support> all;
         for (const PerImage& f : {base, spread, begin, end}) all.push_back({f, Role::line});
         all.push_back({in_doubt, Role::shear_y_doubt});
-        for (const PerImage& f : {rise, offset, factor, begins_at_far}) all.push_back({f, Role::shear_y_strip});
+        for (const PerImage& f : {rise, offset, factor, begins_at_far, inverse}) all.push_back({f, Role::shear_y_strip});
         return all;
     }
 };
@@ -116,8 +118,8 @@ inline OpOutput shear_y(const OpInput& in) {
     // Strips whose columns differ by so many rows.
     auto define = [&](int spread) {
         const std::string of_spread = std::to_string(spread);
-        PerImage differs = in.func("differs" + of_spread);
-        differs(i, y, s) = undef<uint8_t>();
+        PerImage doubtful = in.func("doubtful" + of_spread);
+        doubtful(i, y, s) = undef<uint8_t>();
         const Expr ours = !strips.none && strips.spread(s) == spread;
         auto read = [&](const Expr& i, const Expr& row, const Expr& s, bool inside) {
             Expr byte = strips.byte(i, s);
@@ -133,7 +135,7 @@ inline OpOutput shear_y(const OpInput& in) {
             }
             return level;
         };
-        // All rows, and those of strips in doubt with both multipliers. First the rows that have all neighbours in the
+        // All rows, and which bytes of strips in doubt are computed once more. First the rows that have all neighbours in the
         // image, some together; then the others, of which what lies outside is fill.
         for (const bool inside : {true, false}) {
             const std::string name = of_spread + (inside ? "_inside" : "_outside");
@@ -141,7 +143,8 @@ inline OpOutput shear_y(const OpInput& in) {
             Expr complete = strips.end(s) - strips.begin(s);
             PerImage rows =
                 of_strips_rows("rows" + name, select(ours, inside ? complete : in.height - complete, 0));
-            PerImage doubtful = of_strips_rows("doubtful" + name, select(strips.in_doubt(s) != 0, rows(s), 0));
+            PerImage doubtful_rows =
+                of_strips_rows("doubtful_rows" + name, select(strips.in_doubt(s) != 0, rows(s), 0));
             // Row k of the n-th that are computed together.
             auto row = [&](const Expr& k, const Expr& n, const Expr& s) {
                 Expr begin = strips.begin(s), end = strips.end(s);
@@ -149,37 +152,37 @@ inline OpOutput shear_y(const OpInput& in) {
                                     : select(n < begin, n, n - begin + end);
                 return unsafe_promise_clamped(first + k, 0, in.height - 1);
             };
-            auto level = [&](const Expr& i, const Expr& row, const Expr& s, int which) {
-                Expr near = neighbour(i, row, s, inside), far = neighbour(i, row + 1, s, inside);
-                Expr begin = select(strips.begins_at_far(i, s)[which] != 0, far, near);
-                return Shear::level(begin, near, far, strips.factor(i, s)[which]);
-            };
             const Expr most = (in.height + together - 1) / together;
             RDom r(0, strips.group, 0, together, 0, most, 0, strips.count, in.prefix + "strips" + name);
             r.where(r.z * together < rows(r[3]));
-            result(r.x, row(r.y, r.z, r[3]), r[3]) = level(r.x, row(r.y, r.z, r[3]), r[3], 0);
+            Expr at = row(r.y, r.z, r[3]);
+            Expr near = neighbour(r.x, at, r[3], inside), far = neighbour(r.x, at + 1, r[3], inside);
+            result(r.x, at, r[3]) = Shear::level(select(strips.begins_at_far(r.x, r[3]) != 0, far, near), near, far,
+                                                 strips.factor(r.x, r[3]));
             updates.push_back({Update::body});
 
-            RDom both(0, strips.group, 0, together, 0, most, in.prefix + "both" + name);
-            both.where(both.z * together < doubtful(s));
-            Expr compared = row(both.y, both.z, s);
-            differs(both.x, compared, s) = level(both.x, compared, s, 0) ^ level(both.x, compared, s, 1);
+            RDom test(0, strips.group, 0, together, 0, most, in.prefix + "test" + name);
+            test.where(test.z * together < doubtful_rows(s));
+            at = row(test.y, test.z, s);
+            doubtful(test.x, at, s) =
+                Shear::doubtful(neighbour(test.x, at, s, inside), neighbour(test.x, at + 1, s, inside),
+                                strips.inverse(test.x, s));
         }
 
-        // Bytes that the two multipliers of a column do not agree about, and those beside them.
-        PerImage doubtful =
-            of_strips_rows("doubtful" + of_spread, select(ours && strips.in_doubt(s) != 0, in.height, 0));
+        // Words with doubtful bytes.
+        PerImage all_rows =
+            of_strips_rows("all_rows" + of_spread, select(ours && strips.in_doubt(s) != 0, in.height, 0));
         RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count,
                    in.prefix + "again" + of_spread);
-        again.where(again.z < doubtful(again[3]));
-        Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return differs(i, again.z, again[3]); });
+        again.where(again.z < all_rows(again[3]));
+        Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return doubtful(i, again.z, again[3]); });
         Expr byte = again.y * Shear::word + again.x, strip = again[3];
         Expr whole = strips.base(strip) + cast<int>(strips.rise(byte, strip));
         result(byte, again.z, strip) =
             shear.exact_between(again.z, whole, strips.offset(byte, strip), neighbour(byte, again.z, strip, false),
                                 neighbour(byte, again.z + 1, strip, false));
         updates.push_back({Update::repair});
-        support.push_back({differs, Role::shear_y_differs});
+        support.push_back({doubtful, Role::shear_y_doubtful});
     };
     for (const int spread : strips.spreads) define(spread);
 
