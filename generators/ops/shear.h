@@ -46,15 +46,15 @@ struct Shear {
         whole(line) = hide_bounds(cast<int>(floor(near)));
         step(line) = cast<uint32_t>(cast<int64_t>((near - floor(near)) * Expr(4294967296.0)));
 
-        // The upper half of the differences: all others have multiples there.
-        RDom difference(128, 128, in.prefix + "difference");
+        // From the highest difference to the lowest, of which the last that is too close stays.
+        RDom nth(0, 255, in.prefix + "difference");
+        Expr difference = cast<uint16_t>(255 - nth);
         Expr high = cast<uint16_t>(step(line) >> 16), low = cast<uint16_t>(step(line));
-        Expr rounded = cast<uint16_t>(difference) * high;
-        Expr exact = rounded + mul_shift_right(cast<uint16_t>(difference), low, 16);
-        fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(0)};
+        Expr rounded = difference * high, exact = rounded + mul_shift_right(difference, low, 16);
+        fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(65535)};
         Expr close = exact + cast<uint16_t>(1) <= cast<uint16_t>(1);
         fractions(line) = {fractions(line)[0] | saturating_sub(rounded - cast<uint16_t>(1), exact),
-                           max(fractions(line)[1], select(close, cast<uint16_t>(difference), cast<uint16_t>(0)))};
+                           select(close, difference, fractions(line)[1])};
 
         // Nothing is rounded of what comes of a multiple of 2^-16.
         Expr scaled = near * Expr(65536.0), rounds = scaled != floor(scaled);
