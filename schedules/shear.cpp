@@ -69,8 +69,11 @@ void schedule_shear_x(const CpuScheduler& cpu, const OpOutput& stage) {
             case Update::repair:
                 update.vectorize(r[0]);
                 break;
-            default:
+            case Update::border:
                 update.reorder(c, r[0], y).unroll(c);
+                break;
+            default:
+                break;
         }
     }
     for (const Support& support : stage.support) {

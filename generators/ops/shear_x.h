@@ -35,7 +35,7 @@ inline OpOutput shear_x(const OpInput& in) {
         support.push_back({f, Role::line});
         return f;
     };
-    const Expr whole = shear.whole(y);
+    const Expr whole = shear.whole(y), moved = whole * in.channels;
     const PerImage begin = of_rows("begin", clamp(-whole, 0, in.width) * in.channels);
     const PerImage end = of_rows("end", clamp(in.width - 1 - whole, 0, in.width) * in.channels);
     const Expr inside = end(y) - begin(y);
@@ -43,7 +43,6 @@ inline OpOutput shear_x(const OpInput& in) {
     const PerImage filled = of_rows("filled", groups_of(all - inside));
     const PerImage groups = of_rows("groups", select(inside >= group, groups_of(inside), 0));
     const PerImage doubtful_groups = of_rows("doubtful_groups", select(shear.in_doubt(y), groups(y), 0));
-    const PerImage few = of_rows("few", select(inside < group, inside / in.channels, 0));
     auto result = [&](const Expr& byte) { return out(byte % in.channels, byte / in.channels, y); };
 
     out(c, x, y) = undef<uint8_t>();
@@ -62,36 +61,43 @@ inline OpOutput shear_x(const OpInput& in) {
         Expr at = unsafe_promise_clamped(byte, 0, all - 1);
         return in.image(at % in.channels, at / in.channels, y);
     };
+    // Levels by where their first neighbour is.
+    auto level = [&](const Expr& first) {
+        Expr multiplier = shear.multiplier(y);
+        Expr nearest = first + select(Shear::begins_at_far(multiplier), in.channels, 0);
+        return Shear::level(read(nearest), read(first), read(first + in.channels), Shear::factor(multiplier));
+    };
+    auto exact_level = [&](const Expr& byte, const Expr& first) {
+        return Shear::exact_between(byte / in.channels, whole, shear.offset(y), read(first), read(first + in.channels));
+    };
     RDom body(0, group, 0, most, in.prefix + "body");
     body.where(body.y < groups(y));
-    auto near = [&](const Expr& i, const Expr& g) { return byte(i, g) + whole * in.channels; };
-    Expr first = near(body.x, body.y), multiplier = shear.multiplier(y);
-    Expr nearest = first + select(Shear::begins_at_far(multiplier), in.channels, 0);
-    result(byte(body.x, body.y)) =
-        Shear::level(read(nearest), read(first), read(first + in.channels), Shear::factor(multiplier));
+    result(byte(body.x, body.y)) = level(byte(body.x, body.y) + moved);
 
     PerImage doubtful = in.func("doubtful");
     doubtful(i, g, y) = undef<uint8_t>();
     RDom test(0, group, 0, most, in.prefix + "test");
     test.where(test.y < doubtful_groups(y));
-    Expr tested = near(test.x, test.y);
-    doubtful(test.x, test.y, y) =
-        Shear::doubtful(read(tested), read(tested + in.channels), shear.inverse(y));
+    Expr tested = byte(test.x, test.y) + moved;
+    doubtful(test.x, test.y, y) = Shear::doubtful(read(tested), read(tested + in.channels), shear.inverse(y));
     support.push_back({doubtful, Role::shear_x_doubtful, {}, group});
 
     // Words with doubtful bytes.
     RDom again(0, Shear::word, 0, group / Shear::word, 0, most, in.prefix + "again");
     again.where(again.z < doubtful_groups(y));
     Shear::where_not_zero(again, group, [&](const Expr& i) { return doubtful(i, again.z, y); });
-    Expr word_byte = again.y * Shear::word + again.x, repaired = byte(word_byte, again.z);
-    Expr beside = near(word_byte, again.z);
-    result(repaired) = shear.exact_between(repaired / in.channels, whole, shear.offset(y), read(beside),
-                                           read(beside + in.channels));
+    Expr repaired = byte(again.y * Shear::word + again.x, again.z);
+    result(repaired) = exact_level(repaired, repaired + moved);
 
-    RDom rest(0, in.width, in.prefix + "rest");
-    rest.where(rest < few(y));
-    Expr column = unsafe_promise_clamped(begin(y) / in.channels + rest, 0, in.width - 1);
-    out(c, column, y) = shear.exact_level(column, y, source, in.fill(c));
+    // Rows without groups.
+    for (const bool doubted : {false, true}) {
+        const std::string name = doubted ? "few_doubtful" : "few";
+        PerImage few = of_rows(name, select(inside < group && shear.in_doubt(y) == doubted, inside, 0));
+        RDom rest(0, all, in.prefix + name);
+        rest.where(rest < few(y));
+        Expr at = unsafe_promise_clamped(begin(y) + rest, 0, all - 1);
+        result(at) = doubted ? exact_level(at, at + moved) : level(at + moved);
+    }
 
     RDom border_end(0, Shear::border_ends, in.prefix + "end");
     Expr border = shear.border_pixel(border_end, y);
@@ -102,7 +108,7 @@ inline OpOutput shear_x(const OpInput& in) {
     return {out,
             Role::shear_x,
             support,
-            {{Update::fill, all >= group}, {Update::body}, {Update::repair}, {Update::rest}, {Update::border}}};
+            {{Update::fill, all >= group}, {Update::body}, {Update::repair}, {Update::rest}, {Update::rest}, {Update::border}}};
 }
 
 }  // namespace halmix
