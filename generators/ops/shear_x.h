@@ -28,6 +28,9 @@ inline OpOutput shear_x(const OpInput& in) {
     PerImage fill = fill_by_bytes(in);
     std::vector<Support> support = shear.support();
     support.push_back({fill, Role::line});
+    PerImage column = in.func("column");
+    column(i) = hide_bounds(i / in.channels);
+    support.push_back({column, Role::line});
     // What rows have, at which loops end: Halide would test each group else.
     auto of_rows = [&](const std::string& name, const Expr& value) {
         PerImage f = in.func(name);
@@ -68,7 +71,7 @@ inline OpOutput shear_x(const OpInput& in) {
         return Shear::level(read(nearest), read(first), read(first + in.channels), Shear::factor(multiplier));
     };
     auto exact_level = [&](const Expr& byte, const Expr& first) {
-        return Shear::exact_between(byte / in.channels, whole, shear.offset(y), read(first), read(first + in.channels));
+        return Shear::exact_between(column(byte), whole, shear.offset(y), read(first), read(first + in.channels));
     };
     RDom body(0, group, 0, most, in.prefix + "body");
     body.where(body.y < groups(y));
