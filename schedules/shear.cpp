@@ -47,7 +47,8 @@ void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
             // A strip of it in the first cache, for the repair that reads it.
             repair = std::find_if(repair, stage.updates.end(), [](const Update& u) { return u.name == Update::repair; });
             const int reading = static_cast<int>(repair++ - stage.updates.begin());
-            f.compute_at(image, image.rvars(reading)[3]).bound_extent(f.args()[0], group);
+            cpu.row_by_row(f, {image, image.rvars(reading)[3]});
+            f.bound_extent(f.args()[0], group);
             for (int i = 0; i < f.num_update_definitions(); i++) strips(f.update(i), f.rvars(i));
         }
     }

@@ -98,14 +98,14 @@ inline OpOutput shear_y(const OpInput& in) {
 
     Strips strips(in, shear);
     PerImage fill = fill_by_bytes(in);
-    std::vector<Support> support = shear.support(), of_strips = strips.support();
-    support.insert(support.end(), of_strips.begin(), of_strips.end());
+    std::vector<Support> support = shear.support();
+    for (const Support& of_strips : strips.support()) support.push_back(of_strips);
     support.push_back({fill, Role::line});
     std::vector<Update> updates;
     out(c, x, y) = undef<uint8_t>();
 
     // Loops over rows end where a Func says, or Halide would test each row.
-    auto of_strips_rows = [&](const std::string& name, const Expr& value) {
+    auto of_strips = [&](const std::string& name, const Expr& value) {
         PerImage f = in.func(name);
         f(s) = hide_bounds(value);
         support.push_back({f, Role::line});
@@ -115,76 +115,69 @@ inline OpOutput shear_y(const OpInput& in) {
         Expr byte = strips.byte(i, s);
         return out(byte % in.channels, byte / in.channels, row);
     };
-    // Strips whose columns differ by so many rows.
-    auto define = [&](int spread) {
-        const std::string of_spread = std::to_string(spread);
-        PerImage doubtful = in.func("doubtful" + of_spread);
-        doubtful(i, y, s) = undef<uint8_t>();
-        const Expr ours = !strips.none && strips.spread(s) == spread;
-        auto read = [&](const Expr& i, const Expr& row, const Expr& s, bool inside) {
+    // Rows of the strips whose columns differ by so many rows: those that have all neighbours in the image, some
+    // together, or the others, of which what lies outside is fill. Then those of strips in doubt once more.
+    auto define = [&](int spread, bool inside) {
+        const std::string name = std::to_string(spread) + (inside ? "_inside" : "_outside");
+        const int together = inside ? Strips::together : 1;
+        const Expr most = (in.height + together - 1) / together;
+        Expr complete = strips.end(s) - strips.begin(s);
+        PerImage rows = of_strips("rows" + name, select(!strips.none && strips.spread(s) == spread,
+                                                        inside ? complete : in.height - complete, 0));
+        PerImage doubtful_rows = of_strips("doubtful_rows" + name, select(strips.in_doubt(s) != 0, rows(s), 0));
+        // Row k from the n-th on.
+        auto row = [&](const Expr& n, const Expr& k, const Expr& s) {
+            Expr begin = strips.begin(s), first = inside ? begin + n : select(n < begin, n, n - begin + strips.end(s));
+            return unsafe_promise_clamped(first + k, 0, in.height - 1);
+        };
+        // Of those that are computed together.
+        auto first_of = [&](const Expr& group, const Expr& s) {
+            return inside ? min(group * together, strips.end(s) - strips.begin(s) - together) : group;
+        };
+        auto read = [&](const Expr& i, const Expr& row, const Expr& s) {
             Expr byte = strips.byte(i, s);
             auto level = [&](const Expr& row) -> Expr { return in.image(byte % in.channels, byte / in.channels, row); };
             if (inside) return level(unsafe_promise_clamped(row, 0, in.height - 1));
             return select(row >= 0 && row < in.height, level(clamp(row, 0, in.height - 1)), fill(byte));
         };
-        auto neighbour = [&](const Expr& i, const Expr& row, const Expr& s, bool inside) {
-            Expr level = read(i, row + strips.base(s), s, inside);
+        auto neighbour = [&](const Expr& i, const Expr& row, const Expr& s) {
+            Expr level = read(i, row + strips.base(s), s);
             for (int k = 1; k <= spread; k++) {
-                level = select(strips.rise(i, s) >= cast<uint8_t>(k), read(i, row + strips.base(s) + k, s, inside),
-                               level);
+                level = select(strips.rise(i, s) >= cast<uint8_t>(k), read(i, row + strips.base(s) + k, s), level);
             }
             return level;
         };
-        // All rows, and which bytes of strips in doubt are computed once more. First the rows that have all neighbours in the
-        // image, some together; then the others, of which what lies outside is fill.
-        for (const bool inside : {true, false}) {
-            const std::string name = of_spread + (inside ? "_inside" : "_outside");
-            const int together = inside ? Strips::together : 1;
-            Expr complete = strips.end(s) - strips.begin(s);
-            PerImage rows =
-                of_strips_rows("rows" + name, select(ours, inside ? complete : in.height - complete, 0));
-            PerImage doubtful_rows =
-                of_strips_rows("doubtful_rows" + name, select(strips.in_doubt(s) != 0, rows(s), 0));
-            // Row k of the n-th that are computed together.
-            auto row = [&](const Expr& k, const Expr& n, const Expr& s) {
-                Expr begin = strips.begin(s), end = strips.end(s);
-                Expr first = inside ? begin + min(n * together, end - begin - together)
-                                    : select(n < begin, n, n - begin + end);
-                return unsafe_promise_clamped(first + k, 0, in.height - 1);
-            };
-            const Expr most = (in.height + together - 1) / together;
-            RDom r(0, strips.group, 0, together, 0, most, 0, strips.count, in.prefix + "strips" + name);
-            r.where(r.z * together < rows(r[3]));
-            Expr at = row(r.y, r.z, r[3]);
-            Expr near = neighbour(r.x, at, r[3], inside), far = neighbour(r.x, at + 1, r[3], inside);
-            result(r.x, at, r[3]) = Shear::level(select(strips.begins_at_far(r.x, r[3]) != 0, far, near), near, far,
-                                                 strips.factor(r.x, r[3]));
-            updates.push_back({Update::body});
 
-            RDom test(0, strips.group, 0, together, 0, most, in.prefix + "test" + name);
-            test.where(test.z * together < doubtful_rows(s));
-            at = row(test.y, test.z, s);
-            doubtful(test.x, at, s) =
-                Shear::doubtful(neighbour(test.x, at, s, inside), neighbour(test.x, at + 1, s, inside),
-                                strips.inverse(test.x, s));
-        }
+        RDom all(0, strips.group, 0, together, 0, most, 0, strips.count, in.prefix + "strips" + name);
+        all.where(all.z * together < rows(all[3]));
+        Expr at = row(first_of(all.z, all[3]), all.y, all[3]), near = neighbour(all.x, at, all[3]),
+             far = neighbour(all.x, at + 1, all[3]);
+        result(all.x, at, all[3]) = Shear::level(select(strips.begins_at_far(all.x, all[3]) != 0, far, near), near, far,
+                                                 strips.factor(all.x, all[3]));
+        updates.push_back({Update::body});
 
-        // Words with doubtful bytes.
-        PerImage all_rows =
-            of_strips_rows("all_rows" + of_spread, select(ours && strips.in_doubt(s) != 0, in.height, 0));
-        RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count,
-                   in.prefix + "again" + of_spread);
-        again.where(again.z < all_rows(again[3]));
-        Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return doubtful(i, again.z, again[3]); });
-        Expr byte = again.y * Shear::word + again.x, strip = again[3];
-        Expr whole = strips.base(strip) + cast<int>(strips.rise(byte, strip));
-        result(byte, again.z, strip) =
-            shear.exact_between(again.z, whole, strips.offset(byte, strip), neighbour(byte, again.z, strip, false),
-                                neighbour(byte, again.z + 1, strip, false));
-        updates.push_back({Update::repair});
+        PerImage doubtful = in.func("doubtful" + name);
+        doubtful(i, y, s) = undef<uint8_t>();
+        RDom test(0, strips.group, 0, together, 0, most, in.prefix + "test" + name);
+        test.where(test.z * together < doubtful_rows(s));
+        Expr tested = row(first_of(test.z, s), test.y, s);
+        doubtful(test.x, tested, s) = Shear::doubtful(
+            neighbour(test.x, tested, s), neighbour(test.x, tested + 1, s), strips.inverse(test.x, s));
         support.push_back({doubtful, Role::shear_y_doubtful});
+
+        RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count,
+                   in.prefix + "again" + name);
+        again.where(again.z < doubtful_rows(again[3]));
+        Expr strip = again[3], byte = again.y * Shear::word + again.x, repaired = row(again.z, 0, strip);
+        Shear::where_not_zero(again, strips.group, [&](const Expr& i) { return doubtful(i, repaired, strip); });
+        result(byte, repaired, strip) = Shear::exact_between(
+            repaired, strips.base(strip) + cast<int>(strips.rise(byte, strip)), strips.offset(byte, strip),
+            neighbour(byte, repaired, strip), neighbour(byte, repaired + 1, strip));
+        updates.push_back({Update::repair});
     };
-    for (const int spread : strips.spreads) define(spread);
+    for (const bool inside : {true, false}) {
+        for (const int spread : strips.spreads) define(spread, inside);
+    }
 
     RDom border_end(0, Shear::border_ends, in.prefix + "end");
     Expr border = shear.border_pixel(border_end, x);
