@@ -45,7 +45,8 @@ void schedule_shear_y(const CpuScheduler& cpu, const OpOutput& stage) {
             f.compute_root().update().unscheduled();
         } else if (support.role == Role::shear_y_doubtful) {
             // A strip of it in the first cache, for the repair that reads it.
-            repair = std::find_if(repair, stage.updates.end(), [](const Update& u) { return u.name == Update::repair; });
+            repair =
+                std::find_if(repair, stage.updates.end(), [](const Update& u) { return u.name == Update::repair; });
             const int reading = static_cast<int>(repair++ - stage.updates.begin());
             cpu.row_by_row(f, {image, image.rvars(reading)[3]});
             f.bound_extent(f.args()[0], group);

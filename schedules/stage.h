@@ -31,13 +31,13 @@ enum class Role {
     // of one kind, which has a schedule of its own: an image, and what it is made from
     shift,  ///< groups of bytes of one row: of fill, then of the image
 
-    shear_x,          ///< groups of bytes of one row: of fill, then of the image; then some bytes once more, and borders
+    shear_x,  ///< groups of bytes of one row: of fill, then of the image; then some bytes once more, and borders
     shear_x_doubtful,  ///< (byte, group, y): those of a row that are computed once more
-    shear_y,          ///< strips of bytes, down the columns; then some bytes once more, and borders of each column
-    shear_y_strip,    ///< (byte, strip): what the bytes of a strip have
-    shear_y_doubt,    ///< (strip): whether one of its columns is in doubt
+    shear_y,           ///< strips of bytes, down the columns; then some bytes once more, and borders of each column
+    shear_y_strip,     ///< (byte, strip): what the bytes of a strip have
+    shear_y_doubt,     ///< (strip): whether one of its columns is in doubt
     shear_y_doubtful,  ///< (byte, row, strip): those of a strip that are computed once more
-    shear_fractions,  ///< (line): what all differences of levels say of the line
+    shear_fractions,   ///< (line): what all differences of levels say of the line
 
     affine,  ///< pixels from anywhere; on CPUs an extern stage's
 };

@@ -147,12 +147,8 @@ struct Shear {
     }
 
     [[nodiscard]] std::vector<Support> support() const {
-        return {{offset, Role::line},
-                {whole, Role::line},
-                {step, Role::line},
-                {fractions, Role::shear_fractions},
-                {multiplier, Role::line},
-                {inverse, Role::line}};
+        return {{offset, Role::line},     {whole, Role::line},  {step, Role::line}, {fractions, Role::shear_fractions},
+                {multiplier, Role::line}, {inverse, Role::line}};
     }
 
  private:

@@ -111,7 +111,12 @@ inline OpOutput shear_x(const OpInput& in) {
     return {out,
             Role::shear_x,
             support,
-            {{Update::fill, all >= group}, {Update::body}, {Update::repair}, {Update::rest}, {Update::rest}, {Update::border}}};
+            {{Update::fill, all >= group},
+             {Update::body},
+             {Update::repair},
+             {Update::rest},
+             {Update::rest},
+             {Update::border}}};
 }
 
 }  // namespace halmix

@@ -21,10 +21,10 @@ struct Strips {
     Halide::Expr none;  ///< whether the slope is too steep for strips, or a row too short
     PerImage base;      ///< i32 (strip): the whole rows that its first column moves by, or its last, whichever is less
     PerImage spread;    ///< i32 (strip): of `spreads`, the one that is enough
-    PerImage begin, end;  ///< i32 (strip): rows whose neighbours all lie in the image, too few of them not counted
-    PerImage in_doubt;    ///< u8 (strip): whether one of its columns is
-    PerImage rise;        ///< u8 (byte, strip): whole rows from `base`
-    PerImage offset;      ///< f64 (byte, strip): what its column has
+    PerImage begin, end;     ///< i32 (strip): rows whose neighbours all lie in the image, too few of them not counted
+    PerImage in_doubt;       ///< u8 (strip): whether one of its columns is
+    PerImage rise;           ///< u8 (byte, strip): whole rows from `base`
+    PerImage offset;         ///< f64 (byte, strip): what its column has
     PerImage factor;         ///< i16 (byte, strip): see Shear
     PerImage begins_at_far;  ///< u8 (byte, strip): likewise
     PerImage inverse;        ///< u16 (byte, strip): likewise
@@ -78,7 +78,8 @@ struct Strips {
         std::vector<Support> all;
         for (const PerImage& f : {base, spread, begin, end}) all.push_back({f, Role::line});
         all.push_back({in_doubt, Role::shear_y_doubt});
-        for (const PerImage& f : {rise, offset, factor, begins_at_far, inverse}) all.push_back({f, Role::shear_y_strip});
+        for (const PerImage& f : {rise, offset, factor, begins_at_far, inverse})
+            all.push_back({f, Role::shear_y_strip});
         return all;
     }
 };
@@ -161,8 +162,8 @@ inline OpOutput shear_y(const OpInput& in) {
         RDom test(0, strips.group, 0, together, 0, most, in.prefix + "test" + name);
         test.where(test.z * together < doubtful_rows(s));
         Expr tested = row(first_of(test.z, s), test.y, s);
-        doubtful(test.x, tested, s) = Shear::doubtful(
-            neighbour(test.x, tested, s), neighbour(test.x, tested + 1, s), strips.inverse(test.x, s));
+        doubtful(test.x, tested, s) =
+            Shear::doubtful(neighbour(test.x, tested, s), neighbour(test.x, tested + 1, s), strips.inverse(test.x, s));
         support.push_back({doubtful, Role::shear_y_doubtful});
 
         RDom again(0, Shear::word, 0, strips.group / Shear::word, 0, in.height, 0, strips.count,
