@@ -11,7 +11,7 @@ namespace halmix {
 /// The affine warp (1, p0, 0, 0, 1, 0): rows stay rows, moved by p0 times their centre, so only x is interpolated.
 ///
 /// A row is fill outside of the pixels that have both neighbours in the image. These are by groups of bytes, the last
-/// of them moved inwards, straight from the image; all in double in rows that have too few of them.
+/// of them moved inwards, straight from the image; one by one in rows that have too few of them.
 inline OpOutput shear_x(const OpInput& in) {
     using namespace Halide;
     Var c("c"), x("x"), y("y"), i("i"), g("g");
