@@ -23,8 +23,8 @@ struct Shear {
     PerImage offset;      ///< f64 (line): how far the line moves
     PerImage whole;       ///< i32 (line): of that, whole pixels
     PerImage step;        ///< u32 (line): the fraction f in units of 2^-32
-    PerImage fractions;   ///< (line): u16, not 0 if there is a fraction from f, rounded down to 16 bits, to f; u16,
-                          ///< the lowest denominator of one that is too close to f, or 65535
+    PerImage fractions;   ///< u16 (line): not 0 if there is a fraction from f, rounded down to 16 bits, to f; of the
+                          ///< denominator of one that is too close to f the lowest multiple tried, and the next; or 0
     PerImage multiplier;  ///< i32 (line): what stands for f in units of 2^-16
     PerImage inverse;     ///< u16 (line): 65535 / that denominator, rounded down; 1 for a line that is not in doubt
 
@@ -46,22 +46,27 @@ struct Shear {
         whole(line) = hide_bounds(cast<int>(floor(near)));
         step(line) = cast<uint32_t>(cast<int64_t>((near - floor(near)) * Expr(4294967296.0)));
 
-        // From the highest difference to the lowest, of which the last that is too close stays.
-        RDom nth(0, 255, in.prefix + "difference");
-        Expr difference = cast<uint16_t>(255 - nth);
+        // From the highest difference to the lowest that is tried. Every denominator below 128 has two multiples among
+        // them, so that one f is too close to is their distance, every other the only one itself.
+        constexpr int lowest = 86, highest = 255;
+        RDom nth(0, highest - lowest + 1, in.prefix + "difference");
+        Expr difference = cast<uint16_t>(highest - nth), none = cast<uint16_t>(0);
         Expr high = cast<uint16_t>(step(line) >> 16), low = cast<uint16_t>(step(line));
         Expr rounded = difference * high, exact = rounded + mul_shift_right(difference, low, 16);
-        fractions(line) = {cast<uint16_t>(0), cast<uint16_t>(65535)};
+        fractions(line) = {none, none, none};
         Expr close = exact + cast<uint16_t>(1) <= cast<uint16_t>(1);
         fractions(line) = {fractions(line)[0] | saturating_sub(rounded - cast<uint16_t>(1), exact),
-                           select(close, difference, fractions(line)[1])};
+                           select(close, difference, fractions(line)[1]),
+                           select(close, fractions(line)[1], fractions(line)[2])};
 
         // Nothing is rounded of what comes of a multiple of 2^-16.
         Expr scaled = near * Expr(65536.0), rounds = scaled != floor(scaled);
         multiplier(line) = cast<int>(high) + cast<int>(rounds && fractions(line)[0] != 0);
         // In float32, which is quicker and exact: a quotient is rounded by less than it is away from an integer.
-        Expr quotient = Expr(65535.0F) / cast<float>(fractions(line)[1]);
-        inverse(line) = select(rounds, cast<uint16_t>(cast<int>(quotient)), cast<uint16_t>(1));
+        Expr least = fractions(line)[1], next = fractions(line)[2];
+        Expr denominator = select(next == none, least, next - least);
+        Expr quotient = Expr(65535.0F) / cast<float>(max(denominator, cast<uint16_t>(1)));
+        inverse(line) = select(rounds && least != none, cast<uint16_t>(cast<int>(quotient)), cast<uint16_t>(1));
     }
 
     [[nodiscard]] Halide::Expr in_doubt(const Halide::Expr& line) const {
