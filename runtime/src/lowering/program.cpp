@@ -224,6 +224,7 @@ constexpr auto tree = [] {
     }
     return nodes;
 }();
+static_assert(tree.size() <= 65536, "too many pipelines for indices of 16 bits");
 
 constexpr const Node* root = tree.data();
 
