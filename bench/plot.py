@@ -17,6 +17,7 @@ COLORS = {
     "Composer, Pillow": "#0072B2",
     "Composer, Pillow-SIMD": "#56B4E9",
     "OpenCV, tuned": "#009E73",
+    "OpenCV, tuned, AVX2": "#8FD0B9",
     "AlbumentationsX": "#CC79A7",
     "torchvision v2": "#E69F00",
     "timm": "#777777",

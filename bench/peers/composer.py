@@ -14,11 +14,14 @@ from_array = Image.fromarray
 seed = np.random.seed
 
 
-def _op(name):
-    return lambda image, *value: model.apply_to_pillow(image, name, *value)
+class _Ops(dict):
+    """All that Pillow has, by name."""
+
+    def __missing__(self, name):
+        return lambda image, *value: model.apply_to_pillow(image, name, *value)
 
 
-OPS = {name: _op(name) for name in model.OPS}
+OPS = _Ops()
 
 
 def augmix(image, policy):
