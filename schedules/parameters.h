@@ -63,12 +63,14 @@ inline constexpr Limit a_vector = {power_of_two, "a power of two, as a vector's 
 inline constexpr Limit few_vectors = {at_most<8>,
                                       "at most 8: more than four vectors of each operand do not fit the registers"};
 inline constexpr Limit a_register = {at_least<16>, "at least 16, the bytes of the smallest vector register"};
+inline constexpr Limit two_registers = {
+    at_least<32>, "at least 32, the bytes of two of the smallest vector registers: gray images take half of it"};
 
 /// THE TABLE of what schedules may choose without changing a byte of any result: every number that decides how stages
 /// are computed, and none that decides what. A generator takes each row as a GeneratorParam of that name.
 inline constexpr ScheduleParameter schedule_table[] = {
     {"pixels_lanes", "pixels", 1, "half vectors of bytes that are pixels computed together", {{a_vector, few_vectors}}},
-    {"bytes_lanes", "bytes, stencil, shear", 2, "half vectors of bytes computed together", {{a_vector, few_vectors}}},
+    {"bytes_lanes", "bytes, stencil", 2, "half vectors of bytes computed together", {{a_vector, few_vectors}}},
     {"source_lanes", "source", 1, "half vectors of bytes copied together", {{a_vector, few_vectors}}},
     {"line_lanes", "line", 2, "half vectors of float32 computed together", {{a_vector, few_vectors}}},
     {"reduction_group",
@@ -93,7 +95,7 @@ inline constexpr ScheduleParameter schedule_table[] = {
      32,
      "bytes of a row computed together",
      {{a_vector,
-       {at_least<32>, "at least 32, the bytes of two of the smallest vector registers: gray images take half of it"},
+       two_registers,
        {at_most<256>, "at most 256: sums of levels are twice as long, and must fit the registers"}}}},
     {"shift_group",
      "shift",
@@ -125,9 +127,7 @@ inline constexpr ScheduleParameter schedule_table[] = {
      "shear_x",
      32,
      "bytes of a row computed together",
-     {{a_vector,
-       {at_least<32>, "at least 32, the bytes of two of the smallest vector registers: gray images take half of it"},
-       {at_most<256>, "at most 256: levels are twice as long, and must fit the registers"}}}},
+     {{a_vector, two_registers, {at_most<256>, "at most 256: levels are twice as long, and must fit the registers"}}}},
     {"shear_y_group",
      "shear_y",
      32,

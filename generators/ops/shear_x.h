@@ -31,12 +31,8 @@ inline OpOutput shear_x(const OpInput& in) {
     PerImage column = in.func("column");
     column(i) = hide_bounds(i / in.channels);
     support.push_back({column, Role::line});
-    // What rows have, at which loops end: Halide would test each group else.
     auto of_rows = [&](const std::string& name, const Expr& value) {
-        PerImage f = in.func(name);
-        f(y) = hide_bounds(value);
-        support.push_back({f, Role::line});
-        return f;
+        return end_of_loops(in, name, y, value, support);
     };
     const Expr whole = shear.whole(y), moved = whole * in.channels;
     const PerImage begin = of_rows("begin", clamp(-whole, 0, in.width) * in.channels);

@@ -105,12 +105,8 @@ inline OpOutput shear_y(const OpInput& in) {
     std::vector<Update> updates;
     out(c, x, y) = undef<uint8_t>();
 
-    // Loops over rows end where a Func says, or Halide would test each row.
     auto of_strips = [&](const std::string& name, const Expr& value) {
-        PerImage f = in.func(name);
-        f(s) = hide_bounds(value);
-        support.push_back({f, Role::line});
-        return f;
+        return end_of_loops(in, name, s, value, support);
     };
     auto result = [&](const Expr& i, const Expr& row, const Expr& s) {
         Expr byte = strips.byte(i, s);

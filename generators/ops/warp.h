@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "schedules/stage.h"
@@ -12,6 +13,15 @@ inline Halide::Expr centre(const Halide::Expr& pixel) { return Halide::cast<doub
 /// bound, which costs more than the use.
 inline Halide::Expr hide_bounds(const Halide::Expr& index) {
     return Halide::reinterpret<int32_t>(Halide::cast<uint32_t>(index));
+}
+
+/// What lines have, (line), at which loops end: Halide would test each index else. Becomes part of the support.
+inline PerImage end_of_loops(const OpInput& in, const std::string& name, const Halide::Var& line,
+                             const Halide::Expr& value, std::vector<Support>& support) {
+    PerImage f = in.func(name);
+    f(line) = hide_bounds(value);
+    support.push_back({f, Role::line});
+    return f;
 }
 
 /// Whether a coordinate lies in a source of that extent, as Pillow compares.

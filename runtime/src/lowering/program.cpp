@@ -213,10 +213,8 @@ constexpr auto tree = [] {
     std::uint16_t count = 1, index = 0;
     for (const PipelineRow& row : pipeline_rows) {
         std::uint16_t node = 0;
-        for (int place = longest_sequence - 1; place >= 0; place--) {
-            const Sequence kind = row.sequence >> 5 * place & 31;
-            if (kind == 0) continue;
-            std::uint16_t& next = nodes[node].longer[kind - 1];
+        for (Sequence rest = row.sequence; rest != 0; rest >>= 5) {
+            std::uint16_t& next = nodes[node].longer[(rest & 31) - 1];
             if (next == 0) next = count++;
             node = next;
         }

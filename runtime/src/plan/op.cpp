@@ -79,7 +79,7 @@ void validate(const OpCall& call) {
         const OpInfo& row = table[index];
         if (call.value >= row.min && call.value <= row.max) {  // an int's limits include these
             const bool whole = static_cast<int>(call.value) == call.value;
-            if (static_cast<int>(whole) | static_cast<int>(row.type == real)) return;  // no branch by the op
+            if (whole || row.type == real) return;
         }
         throw Error(Status::invalid_argument,
                     text::number(call.value) + " for " + std::string(row.name) + "; " + allowed_values(row));
