@@ -61,7 +61,7 @@ std::map<Kind, std::vector<OpCall>> calls_by_kind() {
 
 std::vector<Kind> unpack(Sequence sequence) {
     std::vector<Kind> kinds;
-    for (; sequence != 0; sequence >>= 5) kinds.insert(kinds.begin(), static_cast<Kind>((sequence & 31) - 1));
+    for (; sequence != 0; sequence >>= 5) kinds.push_back(static_cast<Kind>((sequence & 31) - 1));
     return kinds;
 }
 
