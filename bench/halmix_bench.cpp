@@ -12,10 +12,17 @@
 //             threads                                 images as asked for in each block
 // batch       policy, images, blocks, from, to,       a batch of images by a runner, from a layout
 //             threads                                 to a layout (numbers of halmix::Layout)
+// check       ops, fill; without                      nothing                                    differing
+//             ops it is of the mix
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
 // `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `versions` and
 // `targets` too, all that this machine has; of its `ops`, each has `examples`, four values to time it with.
+//
+// check runs the ops of a chain, with `fill` ([r, g, b]; black without it) for what warps uncover, or the mixing of
+// mix, and counts the bytes of the result that differ from those of the plain implementation, tests/reference. What is
+// not written differs. A pipeline that reports an error ends the process, with exit status 1 and a line that says what
+// it was.
 
 #include <HalideBuffer.h>
 #include <halmix/halmix.h>
@@ -29,15 +36,19 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "bench/allocations.h"
 #include "catalogue.h"
+#include "halide/context.h"
+#include "reference/reference.h"
 
 namespace {
 
@@ -73,29 +84,82 @@ json time_blocks(const json& request, Call call) {
     return times;
 }
 
-json time_chain(const json& request, const halmix::Engine& engine, Images& images) {
+std::vector<halmix::OpCall> read_ops(const json& request) {
     std::vector<halmix::OpCall> ops;
     for (const json& call : request.at("ops")) {
         ops.push_back({halmix::parse_op(call.at("op").get<std::string>()), call.value("value", 0.0)});
     }
+    return ops;
+}
+
+json time_chain(const json& request, const halmix::Engine& engine, Images& images) {
+    const std::vector<halmix::OpCall> ops = read_ops(request);
     json times = time_blocks(request, [&] { engine.apply(ops, {}, images.in(), images.out()); });
     return {{"us", times}, {"pipelines", engine.describe(ops, images.width, images.height, channels)}};
 }
 
+/// The mixing of an image and three chains, which are made from it.
+class Mixing {
+ public:
+    Mixing(const halmix::Engine& engine, Images& images)
+        : chains_(size_of(images), 1, static_cast<int>(weights_.size())),
+          original_(images.pixels.data(), size_of(images), 1),
+          mixed_(images.result.data(), size_of(images), 1) {
+        for (int k = 0; k < chains_.dim(2).extent(); k++)
+            std::rotate_copy(original_.begin(), original_.begin() + k, original_.end(), &chains_(0, 0, k));
+        while (row_->name != engine.target().name) row_++;
+    }
+
+    void run() {
+        const int status = row_->mix(&context_, original_, chains_, weights_buffer_, mix_, mixed_);
+        halmix::check(status, context_, "mix");
+    }
+
+    [[nodiscard]] halmix::reference::Image reference(const halmix::reference::Image& image) const {
+        std::vector<halmix::reference::Image> chains(weights_.size(), image);
+        for (std::size_t k = 0; k < chains.size(); k++)
+            std::copy_n(&chains_(0, 0, static_cast<int>(k)), image.pixels.size(), chains[k].pixels.begin());
+        return halmix::reference::mix(image, chains, weights_, mix_);
+    }
+
+ private:
+    static int size_of(const Images& images) { return static_cast<int>(images.pixels.size()); }
+
+    std::vector<float> weights_ = {0.217F, 0.313F, 0.47F};  // as plans draw them: no simple fractions
+    float mix_ = 0.4F;
+    halmix::Context context_;
+    const halmix::CpuRow* row_ = halmix::cpu_rows.data();
+    Halide::Runtime::Buffer<std::uint8_t> chains_, original_, mixed_;
+    Halide::Runtime::Buffer<float> weights_buffer_{weights_.data(), static_cast<int>(weights_.size())};
+};
+
 json time_mix(const json& request, const halmix::Engine& engine, Images& images) {
-    using Halide::Runtime::Buffer;
-    constexpr int width = 3;
-    int size = static_cast<int>(images.pixels.size());
-    Buffer<std::uint8_t> original(images.pixels.data(), size, 1), mixed(images.result.data(), size, 1);
-    Buffer<std::uint8_t> chains(size, 1, width);
-    for (int k = 0; k < width; k++)
-        std::rotate_copy(original.begin(), original.begin() + k, original.end(), &chains(0, 0, k));
-    Buffer<float> weights(width);
-    for (int k = 0; k < width; k++)
-        weights(k) = std::array{0.217F, 0.313F, 0.47F}[k];  // as plans draw them: no simple fractions
-    const halmix::CpuRow* row = halmix::cpu_rows.data();
-    while (row->name != engine.target().name) row++;
-    return {{"us", time_blocks(request, [&] { row->mix(nullptr, original, chains, weights, 0.4F, mixed); })}};
+    Mixing mixing(engine, images);
+    return {{"us", time_blocks(request, [&] { mixing.run(); })}};
+}
+
+json check(const json& request, const halmix::Engine& engine, Images& images) {
+    namespace reference = halmix::reference;
+    reference::Image expected{images.width, images.height, channels, images.pixels};
+    auto differing = [&](auto run) {
+        std::ranges::transform(expected.pixels, images.result.begin(), std::bit_not<std::uint8_t>());
+        run();
+        const auto same = std::inner_product(expected.pixels.begin(), expected.pixels.end(), images.result.begin(),
+                                             std::size_t{0}, std::plus<>(), std::equal_to<>());
+        return json{{"differing", expected.pixels.size() - same}};
+    };
+    if (!request.contains("ops")) {
+        Mixing mixing(engine, images);
+        expected = mixing.reference(expected);
+        return differing([&] { mixing.run(); });
+    }
+    const std::vector<halmix::OpCall> ops = read_ops(request);
+    const halmix::Fill fill = request.value("fill", halmix::Fill{});
+    for (const halmix::OpCall& call : ops) {
+        halmix::validate(call);
+        expected = reference::apply(call, fill, expected);
+    }
+    return differing([&] { engine.apply(ops, fill, images.in(), images.out()); });
 }
 
 halmix::Policy read_policy(const json& request) {
@@ -223,7 +287,7 @@ json answer(const json& request, const halmix::Engine& engine) {
         }
         json ops = json::array();
         for (const halmix::OpInfo& op : halmix::ops()) ops.push_back({{"op", op.name}, {"examples", op.examples}});
-        return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch"}},
+        return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch", "check"}},
                 {"ops", ops},
                 {"target", target},
                 {"targets", available},
@@ -236,6 +300,7 @@ json answer(const json& request, const halmix::Engine& engine) {
     if (job == "mix") return time_mix(request, engine, images);
     if (job == "augmix") return time_augmix(request, engine, images);
     if (job == "throughput") return time_throughput(request, engine, images);
+    if (job == "check") return check(request, engine, images);
     if (job == "batch") return time_batch(request, engine, images);
     throw std::invalid_argument("job: " + job);
 }
