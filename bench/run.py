@@ -60,11 +60,12 @@ PEERS = {
 class Worker:
     """A process that answers requests, as halmix_bench.cpp describes them."""
 
-    def __init__(self, name, command, environment, cores, jobs=None):
-        """`jobs` are what it is asked for, if not all that it can do."""
+    def __init__(self, name, command, environment, cores, jobs=None, errors=None):
+        """`jobs` are what it is asked for, if not all that it can do; `errors` is where its errors go, if not to ours."""
         self.name = name
+        environment = {**os.environ, **environment}
         self._process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
         self.about = self.request(cores, "about")
         self.jobs = jobs or self.about["jobs"]
