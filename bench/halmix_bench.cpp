@@ -14,6 +14,7 @@
 //             threads                                 to a layout (numbers of halmix::Layout)
 // check       ops, fill; without                      nothing                                    differing
 //             ops it is of the mix
+// draw        policy, images                          nothing                                    calls
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
 // `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `versions` and
@@ -23,6 +24,9 @@
 // mix, and counts the bytes of the result that differ from those of the plain implementation, tests/reference. What is
 // not written differs. A pipeline that reports an error ends the process, with exit status 1 and a line that says what
 // it was.
+//
+// draw replies with the calls of pipelines that these images take, without the mixes: of each the `pipeline` and the
+// `ops` that it computes. Its images need no pixels: none follow.
 
 #include <HalideBuffer.h>
 #include <halmix/halmix.h>
@@ -175,12 +179,8 @@ halmix::Policy read_policy(const json& request) {
 /// What a loader does for each image.
 class AugMix {
  public:
-    AugMix(const json& request, const halmix::Engine& engine, Images& images) : engine_(engine), images_(images) {
-        const json& policy = request.at("policy");
-        policy_.severity = policy.at("severity");
-        policy_.width = policy.at("width");
-        policy_.depth = policy.at("depth");
-        policy_.alpha = policy.at("alpha");
+    AugMix(const json& request, const halmix::Engine& engine, Images& images)
+        : engine_(engine), images_(images), policy_(read_policy(request)) {
         const std::uint64_t warm_up = request.at("warm_up");
         for (std::uint64_t i = 0; i < warm_up; i++) run({.epoch = 1, .index = i});
     }
@@ -218,6 +218,36 @@ json time_augmix(const json& request, const halmix::Engine& engine, Images& imag
     long new_faults = faults() - faults_before;
     auto per_image = [&](auto count) { return static_cast<double>(count) / static_cast<double>(times.size()); };
     return {{"us", times}, {"faults", per_image(new_faults)}, {"allocations", per_image(new_allocations)}};
+}
+
+/// The longest sequences of ops, from the first on, that one pipeline computes.
+void append_calls(const halmix::Engine& engine, const halmix::Plan& plan, const std::vector<halmix::OpCall>& ops,
+                  json& calls) {
+    for (std::size_t begin = 0; begin < ops.size();) {
+        std::size_t end = begin + 1, longest = end;
+        std::vector<std::string_view> pipelines;
+        for (; end <= ops.size(); end++) {
+            auto found = engine.describe({&ops[begin], end - begin}, plan.width, plan.height, channels);
+            if (found.size() > 1) break;
+            pipelines = found;
+            longest = end;
+        }
+        json called = json::array();
+        for (; begin < longest; begin++)
+            called.push_back({{"op", halmix::info(ops[begin].op).name}, {"value", ops[begin].value}});
+        if (!pipelines.empty()) calls.push_back({{"pipeline", pipelines[0]}, {"ops", called}});
+    }
+}
+
+json draw(const json& request, const halmix::Engine& engine) {
+    const halmix::Policy policy = read_policy(request);
+    halmix::Plan plan;
+    json calls = json::array();
+    for (std::uint64_t i = 0; i < request.at("images"); i++) {
+        halmix::sample(policy, {.index = i}, request.at("width"), request.at("height"), plan);
+        for (const halmix::Chain& chain : plan.chains) append_calls(engine, plan, chain.ops, calls);
+    }
+    return {{"calls", calls}};
 }
 
 json time_throughput(const json& request, const halmix::Engine& engine, const Images& images) {
@@ -287,13 +317,14 @@ json answer(const json& request, const halmix::Engine& engine) {
         }
         json ops = json::array();
         for (const halmix::OpInfo& op : halmix::ops()) ops.push_back({{"op", op.name}, {"examples", op.examples}});
-        return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch", "check"}},
+        return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch", "check", "draw"}},
                 {"ops", ops},
                 {"target", target},
                 {"targets", available},
                 {"versions",
                  {{"pipelines", engine.target().pipelines}, {"target", target + " (" + engine.reason() + ")"}}}};
     }
+    if (job == "draw") return draw(request, engine);
     Images images(request.at("width"), request.at("height"));
     std::cin.read(reinterpret_cast<char*>(images.pixels.data()), static_cast<std::streamsize>(images.pixels.size()));
     if (job == "chain") return time_chain(request, engine, images);

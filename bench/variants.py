@@ -28,14 +28,14 @@ class Failure(RuntimeError):
 
 def autoscheduler(build, name):
     """Halide's plugin of that name, such as Adams2019: it lies beside the Halide that the build's generator uses."""
-    halide = next(word for word in _command(build, "halmix_generator") if word.endswith("/libHalide.so"))
+    halide = next(word for word in command_of(build, "halmix_generator") if word.endswith("/libHalide.so"))
     return pathlib.Path(halide).with_name(f"libautoschedule_{name.lower()}.so")
 
 
 def generate(build, function, parameters, directory, plugin=None, limit=120):
     """Makes DIRECTORY/FUNCTION.o, a pipeline of the build but with these values for parameters of its generator, or the
     generator's own for None, and returns its path. `plugin` is loaded into the generator; `limit` are seconds."""
-    command = _command(build, f"pipelines/{function}.o")
+    command = command_of(build, f"pipelines/{function}.o")
     command = [word for word in command if word.partition("=")[0] not in parameters]
     command += [f"{name}={value}" for name, value in parameters.items() if value is not None]
     command[command.index("-o") + 1] = str(directory)
@@ -45,7 +45,7 @@ def generate(build, function, parameters, directory, plugin=None, limit=120):
 
 def link(build, objects, directory, limit=120):
     """Links a halmix_bench with these objects in place of the build's of the same names, and returns its path."""
-    command = _command(build, "halmix_bench")
+    command = command_of(build, "halmix_bench")
     library = command.index("libhalmix_core.a")  # the linker takes from it only what is still missing
     program = pathlib.Path(directory) / "halmix_bench"
     command[library:library] = map(str, objects)
@@ -83,7 +83,7 @@ class Candidate(run.Worker):
             timer.cancel()
 
 
-def _command(build, output):
+def command_of(build, output):
     """How the build makes a file: the words of a command for its folder."""
     cache = (pathlib.Path(build) / "CMakeCache.txt").read_text()
     ninja = re.search(r"^CMAKE_MAKE_PROGRAM:\w+=(.*)$", cache, re.MULTILINE)[1]

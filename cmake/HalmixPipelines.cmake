@@ -4,12 +4,16 @@
 # One process per pipeline and target: the build runs them side by side, and no object depends on what was generated before.
 
 include(${CMAKE_CURRENT_LIST_DIR}/HalmixSequences.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/HalmixTuning.cmake)
 
-# Adds NAME.o, made by the generator with the arguments that follow, to `objects` in the caller.
+# Adds NAME.o, made by the generator with the arguments that follow and what its parameters are tuned to, to `objects` in the
+# caller.
 macro(halmix_generate name)
+    string(REGEX MATCH "^halmix_(batch_)?(.*)__(.*)$" tuned ${name})
+    set(tuned "halmix_tuned/${CMAKE_MATCH_3}/${CMAKE_MATCH_2}")
     add_custom_command(
         OUTPUT ${dir}/${name}.o
-        COMMAND halmix_generator -e object -o ${dir} ${ARGN} ${HALMIX_SCHEDULE}
+        COMMAND halmix_generator -e object -o ${dir} ${ARGN} ${${tuned}}
         DEPENDS halmix_generator
         COMMENT "Generating ${name}"
         VERBATIM)
@@ -72,6 +76,7 @@ endfunction()
 function(halmix_add_pipelines library)
     set(dir ${CMAKE_CURRENT_BINARY_DIR}/pipelines)
     file(MAKE_DIRECTORY ${dir})
+    halmix_read_tuning()
 
     set(common_features strict_float-no_runtime-no_bounds_query-user_context)
     halmix_list_targets(cpu_targets gpu_targets)

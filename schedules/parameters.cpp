@@ -22,23 +22,41 @@ bool tile_fits_block(int, const LimitContext& context) {
 
 int threads_of_block(const Halide::Target& target) { return target.has_feature(Halide::Target::OpenCL) ? 256 : 1024; }
 
-ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target) const {
-    std::array<int, parameter_count> values;
-    for (std::size_t row = 0; row < parameter_count; row++) values[row] = params[row];
-    ScheduleParameters schedule(values);
-    LimitContext context{schedule, target.natural_vector_size<uint8_t>(), target.natural_vector_size<float>(),
-                         threads_of_block(target)};
+std::string find_illegal(const ParameterValues& values, const Halide::Target& target) {
+    const ScheduleParameters schedule(values);
+    const LimitContext context{schedule, target.natural_vector_size<uint8_t>(), target.natural_vector_size<float>(),
+                               threads_of_block(target)};
+    std::string illegal;
     auto check = [&](std::size_t row, const Limit& limit) {
-        if (limit.holds == nullptr || limit.holds(values[row], context)) return;
-        throw Halide::CompileError(std::string(schedule_table[row].name) + "=" + std::to_string(values[row]) +
-                                   ": it must be " + limit.reason);
+        if (!illegal.empty() || limit.holds == nullptr || limit.holds(values[row], context)) return;
+        illegal =
+            std::string(schedule_table[row].name) + "=" + std::to_string(values[row]) + ": it must be " + limit.reason;
     };
     // All of them first, since other limits divide by values.
-    for (std::size_t row = 0; row < parameter_count; row++) check(row, {at_least<1>, "at least 1"});
+    constexpr Limit all = {[](int value, const LimitContext&) { return value >= 1 && value <= largest_parameter; },
+                           "from 1 to 1024"};
+    for (std::size_t row = 0; row < parameter_count; row++) check(row, all);
     for (std::size_t row = 0; row < parameter_count; row++) {
         for (const Limit& limit : schedule_table[row].limits) check(row, limit);
     }
-    return schedule;
+    return illegal;
+}
+
+std::vector<int> legal_values(std::size_t row, ParameterValues values, const Halide::Target& target) {
+    std::vector<int> legal;
+    for (int value = 1; value <= largest_parameter; value++) {
+        values[row] = value;
+        if (find_illegal(values, target).empty()) legal.push_back(value);
+    }
+    return legal;
+}
+
+ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target) const {
+    ParameterValues values;
+    for (std::size_t row = 0; row < parameter_count; row++) values[row] = params[row];
+    if (std::string illegal = find_illegal(values, target); !illegal.empty()) throw Halide::CompileError(illegal);
+    read.set(ParameterName("loop_optimizers").row);  // by what compiles the pipeline
+    return ScheduleParameters(values, &read);
 }
 
 }  // namespace halmix

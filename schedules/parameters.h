@@ -1,11 +1,13 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "Halide.h"
 
@@ -56,8 +58,10 @@ struct ScheduleParameter {
     std::string_view stage;  ///< a kind whose own it is, or a role
     int value;               ///< unless a build says otherwise
     std::string_view meaning;
-    std::array<Limit, 3> limits;  ///< besides being above 0
+    std::array<Limit, 3> limits;  ///< besides the one that all have
 };
+
+inline constexpr int largest_parameter = 1024;  ///< threads of a block of a GPU; of all else, more than pays
 
 inline constexpr Limit a_vector = {power_of_two, "a power of two, as a vector's lanes are"};
 inline constexpr Limit few_vectors = {at_most<8>,
@@ -143,6 +147,11 @@ inline constexpr ScheduleParameter schedule_table[] = {
      4,
      "vectors of float32 that stay in registers while the chains pass",
      {{a_vector, {at_most<8>, "at most 8: SSE has 16 registers, for sums and for products"}}}},
+    {"loop_optimizers",
+     "all",
+     1,
+     "who works on the loops of a pipeline: 1, Halide alone; 2, LLVM as well, which may unroll and vectorize more",
+     {{{at_most<2>, "1 or 2: there are no others"}}}},
     {"convert_lanes",
      "conversions between layouts",
      2,
@@ -181,22 +190,41 @@ struct ParameterName {
     }
 };
 
+using ParameterValues = std::array<int, parameter_count>;
+
+/// The rows that schedules have asked for.
+using ParametersRead = std::bitset<parameter_count>;
+
 /// A value for each row of the table.
 class ScheduleParameters {
  public:
-    explicit ScheduleParameters(const std::array<int, parameter_count>& values) : values(values) {}
+    explicit ScheduleParameters(const ParameterValues& values, ParametersRead* read = nullptr)
+        : values(values), read(read) {}
 
-    int operator[](ParameterName name) const { return values[name.row]; }
+    int operator[](ParameterName name) const {
+        if (read != nullptr) read->set(name.row);
+        return values[name.row];
+    }
 
  private:
-    std::array<int, parameter_count> values;
+    ParameterValues values;
+    ParametersRead* read;
 };
+
+/// What is wrong with values, in one line; empty if all of them are legal.
+std::string find_illegal(const ParameterValues& values, const Halide::Target& target);
+
+/// What a row may be while all others stay as they are.
+std::vector<int> legal_values(std::size_t row, ParameterValues values, const Halide::Target& target);
 
 /// The rows of the table as GeneratorParams of the generator that this is a member of.
 class ScheduleGeneratorParams {
  public:
     /// Their values. Throws if one is not legal.
     [[nodiscard]] ScheduleParameters values(const Halide::Target& target) const;
+
+    /// What the generators of this process have asked for.
+    static inline ParametersRead read;
 
  private:
     // Halide finds those that lie within the generator.

@@ -1,6 +1,8 @@
-"""HALMIX_CATALOGUE: which sequences it lists, what it refuses, and that a build makes each pipeline once and the same."""
+"""HALMIX_CATALOGUE and HALMIX_TUNING: what they list, what they refuse, and that a build makes each pipeline once and the
+same."""
 
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -13,16 +15,20 @@ CMAKE = os.environ["HALMIX_CMAKE"]
 NINJA = os.environ["HALMIX_NINJA"]
 
 
-def sequences(folder, catalogue):
-    """What is compiled for a value of HALMIX_CATALOGUE, relative paths being in a folder."""
+def run_cmake(folder, definition, *lines):
+    """What a script of CMake prints, relative paths being in a folder."""
     script = folder / "list.cmake"
-    module = ROOT / "cmake" / "HalmixSequences.cmake"
-    script.write_text(f'include({module})\nhalmix_list_sequences(sequences)\nmessage("${{sequences}}")\n')
-    command = [CMAKE, f"-DHALMIX_CATALOGUE={catalogue}", "-P", script]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    script.write_text("\n".join(lines))
+    done = subprocess.run([CMAKE, f"-D{definition}", "-P", script], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(" ".join(done.stderr.split()))
-    return done.stderr.strip().split(";")
+    return done.stderr.strip()
+
+
+def sequences(folder, catalogue):
+    """What is compiled for a value of HALMIX_CATALOGUE."""
+    lines = f"include({ROOT}/cmake/HalmixSequences.cmake)", "halmix_list_sequences(sequences)", 'message("${sequences}")'
+    return run_cmake(folder, f"HALMIX_CATALOGUE={catalogue}", *lines).split(";")
 
 
 @pytest.mark.parametrize("catalogue, depth", [("single", 1), ("pairs", 2), ("full", 3)])
@@ -87,8 +93,9 @@ class Build:
         self.list = folder / "list.txt"
         self.list.write_text("tone+shift\n")
 
-    def configure(self, targets):
+    def configure(self, targets, tuning="none"):
         options = [f"-DHALMIX_CATALOGUE={self.list}", f"-DHALMIX_BUILD_TARGETS={targets}", "-DCMAKE_BUILD_TYPE=Debug"]
+        options += [f"-DHALMIX_TUNING={tuning}"]
         options += [f"-DHALMIX_BUILD_{part}=OFF" for part in ("COMMAND", "TESTS", "BENCH")]
         command = [CMAKE, "-S", ROOT, "-B", self.folder, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={NINJA}", *options]
         return subprocess.run(command, capture_output=True, text=True)
@@ -100,7 +107,7 @@ class Build:
 
     def make(self, *names):
         """Makes objects; returns the names of those that were not up to date."""
-        return re.findall(r"Generating (\S+)", self.ninja(*[f"pipelines/{name}.o" for name in names]))
+        return re.findall(r"Generating (halmix\S+)", self.ninja(*[f"pipelines/{name}.o" for name in names]))
 
     def names(self):
         return set(re.findall(r"^pipelines/(\S+)\.o:", self.ninja("-t", "targets", "all"), re.MULTILINE))
@@ -158,3 +165,88 @@ def test_only_what_is_missing_is_generated_and_always_the_same(build):
     assert build.configure("cpu-avx2").returncode == 0
     assert build.names() == shared | rgb | gray
     assert build.make(*some[:-1]) == []
+
+
+def tuned(folder, text, pipeline):
+    """The values that a file gives a pipeline of cpu-avx2."""
+    (folder / "tuned.json").write_text(text)
+    lines = f"include({ROOT}/cmake/HalmixTuning.cmake)", "halmix_read_tuning()"
+    return run_cmake(folder, "HALMIX_TUNING=tuned.json", *lines, f'message("${{halmix_tuned/cpu_avx2/{pipeline}}}")')
+
+
+def test_values_of_a_file(tmp_path):
+    text = """{"target": "cpu-avx2", "commit": "any", "pipelines":
+              {"mix": {"mix_vectors": 2}, "tone_shift_c3": {"shift_group": 128, "line_lanes": 1}, "color_c3": {}}}"""
+    assert tuned(tmp_path, text, "mix") == "mix_vectors=2"
+    assert tuned(tmp_path, text, "tone_shift_c3") == "line_lanes=1;shift_group=128"
+    assert tuned(tmp_path, text, "color_c3") == tuned(tmp_path, text, "tone_c3") == ""
+    assert tuned(tmp_path, text.replace("avx2", "avx512"), "mix") == ""
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "parsing"),
+        ("[]", "not an object|target"),
+        ('{"target": "cpu-vax", "pipelines": {}}', '"cpu-vax" is not a target; targets are cpu-avx512, .*opencl'),
+        ('{"target": "cpu-avx2"}', "pipelines"),
+        ('{"target": "cpu-avx2", "pipelines": {"rotate_c3": {}}}', '"rotate_c3" is no pipeline\'s name'),
+        ('{"target": "cpu-avx2", "pipelines": {"tone": {}}}', '"tone" is no pipeline\'s name'),
+        ('{"target": "cpu-avx2", "pipelines": {"mix": {"mix_vectors": 2.5}}}', 'mix: "mix_vectors": "2.5" is not'),
+        ('{"target": "cpu-avx2", "pipelines": {"mix": {"-e stmt": 2}}}', 'mix: "-e stmt": "2" is not a parameter'),
+    ],
+)
+def test_files_that_are_refused(text, message, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "tuned.json")) + f".*({message})"):
+        tuned(tmp_path, text, "mix")
+
+
+def test_files_that_are_not_there_or_for_one_target_twice(tmp_path):
+    lines = f"include({ROOT}/cmake/HalmixTuning.cmake)", "halmix_read_tuning()"
+    with pytest.raises(ValueError, match='HALMIX_TUNING: "tunde.json" is not shipped or none, and there is no file'):
+        run_cmake(tmp_path, "HALMIX_TUNING=tunde.json", *lines)
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text('{"target": "cpu-avx2", "pipelines": {}}')
+    with pytest.raises(ValueError, match="b.json: another file is for cpu-avx2 as well"):
+        run_cmake(tmp_path, "HALMIX_TUNING=a.json;b.json", *lines)
+
+
+def test_a_value_makes_its_pipeline_alone(build):
+    some = [f"halmix_{name}__cpu_avx2" for name in ("shift_c3", "tone_c3", "shift_c1")]
+    file = build.folder / "tuned.json"
+
+    def made(pipelines):
+        file.write_text(json.dumps({"target": "cpu-avx2", "pipelines": pipelines}))
+        return build.make(*some)
+
+    assert build.configure("cpu-avx2").returncode == 0
+    build.make(*some)
+    first = [build.bytes(name) for name in some]
+    file.write_text('{"target": "cpu-avx2", "pipelines": {}}')
+    assert build.configure("cpu-avx2", file).returncode == 0
+    assert build.make(*some) == []
+    assert made({"mix": {"mix_vectors": 2}, "shift_c1": {}}) == []
+    assert made({"shift_c3": {"shift_group": 32}}) == some[:1]
+    assert build.bytes(some[0]) != first[0]
+    assert made({}) == some[:1]
+    assert [build.bytes(name) for name in some] == first
+
+
+@pytest.mark.parametrize(
+    "parameter, value, message",
+    [
+        ("shift_group", 48, "shift_group=48: it must be a power of two"),
+        ("shift_group", 1024, "shift_group=1024: it must be at most 512"),
+        ("shear_y_spread", 0, "shear_y_spread=0: it must be from 1 to 1024"),
+        ("shift_groups", 64, "has no GeneratorParam named: shift_groups"),
+    ],
+)
+def test_values_that_stop_a_generator(parameter, value, message, build):
+    file = build.folder / "tuned.json"
+    file.write_text(json.dumps({"target": "cpu-avx2", "pipelines": {"shift_c3": {parameter: value}}}))
+    assert build.configure("cpu-avx2", file).returncode == 0
+    done = subprocess.run([NINJA, "-C", build.folder, "pipelines/halmix_shift_c3__cpu_avx2.o"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert message in done.stdout
+    file.unlink()
+    assert build.configure("cpu-avx2").returncode == 0

@@ -1,0 +1,1 @@
+"""What scripts/tune is made of; docs/tuning.md explains it."""
