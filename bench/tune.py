@@ -4,33 +4,22 @@ take; docs/tuning.md explains it."""
 import argparse
 import datetime
 import importlib.metadata
-import itertools
 import json
 import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 
 import optuna
 import run
 import tqdm
-import variants
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from tuning import report, search, trials, workload
+from tuning import builds, catalogue, proof, report, search, trials, workload
 
 TUNED = run.ROOT / "schedules" / "tuned"  # what builds take
 SIZES = ["32x32", "224x224", "512x512"]
 SEVERITIES = list(range(1, 11))
-PROOF_IMAGES = {"32x32": 1000, "224x224": 200, "512x512": 100}  # others: 200
-PROOF_PROCESSES, PROOF_ROUNDS = 6, 2
-PROOF_SEVERITIES = (3, 10)  # of a workload that has more
-LOSS = 0.995  # what no size and severity may lose
-PROVING = ("halmix_bench", "halmix_command", "chain_server", "test_pipelines", "test_reference")  # what it takes
-PROVING_TESTS = "^(pipelines|reference|composer)$"
 
 
 def seconds(text):
@@ -47,61 +36,6 @@ def size(text):
     return text
 
 
-class Build:
-    """A build of one target, for trials and for their proof."""
-
-    def __init__(self, target, folder):
-        self.target, self.folder = target, folder
-
-    def make(self, tuning, *targets):
-        """Builds it with a value of HALMIX_TUNING."""
-        cmake = run.ROOT / ".venv" / "bin" / "cmake"
-        options = {
-            "CMAKE_BUILD_TYPE": "Release",
-            "CMAKE_MAKE_PROGRAM": run.ROOT / ".venv" / "bin" / "ninja",
-            "HALMIX_BUILD_TARGETS": self.target,
-            "HALMIX_BUILD_PYTHON": "OFF",
-            "HALMIX_TUNING": tuning,
-        }
-        configure = [cmake, "-S", run.ROOT, "-B", self.folder, "-G", "Ninja"]
-        run_quietly([*configure, *(f"-D{name}={value}" for name, value in options.items())])
-        run_quietly([cmake, "--build", self.folder, "--target", *(targets or ["all"])])
-
-    def passes_tests(self):
-        """Of pipelines, and against Pillow and Composer; what fails is shown."""
-        command = [run.ROOT / ".venv" / "bin" / "ctest", "--test-dir", self.folder, "--output-on-failure"]
-        return subprocess.run([*command, "--tests-regex", PROVING_TESTS], stdout=sys.stderr).returncode == 0
-
-    @property
-    def objects(self):
-        return self.folder / "pipelines"
-
-
-def run_quietly(command, **options):
-    """Its output is only shown if it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-    if done.returncode:
-        sys.stderr.write(done.stdout)
-        sys.exit(f"tune: this failed, see above: {' '.join(map(str, command))}")
-
-
-def say(text):
-    print(f"tune: {text}", file=sys.stderr)
-
-
-def best_target():
-    """The first of the catalogue that this processor has all features for."""
-    rows = re.search(
-        r"HALMIX_CPU_TARGETS(.*?)\)", (run.ROOT / "generators" / "catalogue.cmake").read_text(), re.DOTALL
-    )[1]
-    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1]
-    there = set(flags.replace("_", "").split())
-    for name, _, needs, *_ in (row.split(" | ") for row in re.findall(r'"(.*)"', rows)):
-        if set(needs.replace(".", "").split()) <= there:
-            return name
-    sys.exit("tune: this processor has no target; see docs/targets.md")
-
-
 def pipelines_of(bench, cases, storage):
     shares = workload.shares(cases)
     for name in sorted(shares, key=shares.get, reverse=True):
@@ -112,34 +46,8 @@ def pipelines_of(bench, cases, storage):
             yield search.Pipeline(name, shares[name], own, space, made, storage)
 
 
-def prove(bench, before, after, sizes, severities):
-    """AugMix of both builds, image by image and in turns: (size, severity) -> the gain in each of some processes."""
-    found = {}
-    content = next(iter(bench.images.weights))
-    for _ in range(PROOF_PROCESSES):
-        with bench.start("before", before) as first, bench.start("after", after) as second:
-            for name, severity in itertools.product(sizes, severities):
-                width, height = map(int, name.split("x"))
-                members = {
-                    "policy": {**run.POLICY, "severity": severity},
-                    "warm_up": run.WARM_UP,
-                    "images": PROOF_IMAGES.get(name, 200),
-                }
-                us = {first: [], second: []}
-                for worker in (first, second, second, first) * PROOF_ROUNDS:
-                    pixels = bench.images.bytes(name, content)
-                    reply = worker.request(bench.core, "augmix", pixels, width=width, height=height, **members)
-                    us[worker].append(reply["us"])
-                quickest = [[min(times) for times in zip(*us[worker])] for worker in (first, second)]
-                gain = sum(quickest[0]) / sum(quickest[1])
-                found.setdefault((name, severity), []).append(gain)
-    return found
-
-
-def is_gain(proof):
-    """Of all sizes and severities together, with 95 % confidence, and of none a loss."""
-    _, low = trials.lower_bound([statistics.mean(gains) for gains in zip(*proof.values())])
-    return low > 1 and min(map(statistics.mean, proof.values())) >= LOSS
+def say(text):
+    print(f"tune: {text}", file=sys.stderr)
 
 
 class Tuning:
@@ -148,12 +56,12 @@ class Tuning:
     def __init__(self, target, options):
         self.target, self.options = target, options
         self.folder = run.ROOT / "out" / "tune" / target
-        self.build = Build(target, run.ROOT / "build" / "tune" / target)
+        self.build = builds.Build(target, [target])
         self.images = workload.Images(options.images)
         if not options.resume:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.storage = JournalStorage(JournalFileBackend(str(self.folder / "journal.log")))
+        self.storage = search.journal(self.folder)
         self.bench = trials.Bench(self.build.folder, target, options.core, self.images, self.folder)
 
     def workload(self):
@@ -176,8 +84,8 @@ class Tuning:
 
     def run(self):
         say(f"{self.target}: building")
-        self.build.make("shipped", "halmix_bench")
-        shutil.copy2(self.build.folder / "halmix_bench", self.folder / "before")
+        self.build.make("halmix_bench", TUNING="shipped")
+        shutil.copy2(self.build.program, self.folder / "before")
         asked, cases = self.workload()
         pipelines = list(pipelines_of(self.bench, cases, self.storage))
         found = search.Search(self.bench, pipelines, self.storage)
@@ -224,19 +132,15 @@ class Tuning:
     def prove(self, result, asked):
         candidate = self.folder / "tuned.json"
         candidate.write_text(json.dumps(result))
-        self.build.make(candidate, *PROVING)
+        self.build.make(*builds.PROVING, TUNING=candidate)
         if not self.build.passes_tests():
             return {}
-        severities = [n for n in PROOF_SEVERITIES if n in asked["severities"]] or asked["severities"]
-        proof = prove(
-            self.bench, self.folder / "before", self.build.folder / "halmix_bench", asked["sizes"], severities
-        )
-        return {f"{name}, severity {severity}": gains for (name, severity), gains in proof.items()}
+        measured = proof.measure(self.bench, self.folder / "before", self.build.program, asked)
+        return {f"{size}, severity {severity}": gains for (size, severity), gains in measured.items()}
 
     def finish(self, result, found):
         """Writes the report, and the file if it is proved."""
-        proof = result["found"].get("proof")
-        proved = bool(proof) and is_gain(proof)
+        proved = proof.is_gain(result["found"].get("proof", {}))
         text = report.text(result, found.pipelines.values(), proved)
         print(text)
         (self.folder / "report.md").write_text(text + "\n")
@@ -281,23 +185,35 @@ def main():
         help="of the search for each target, such as 90s, 15m, 2h (15m); building and the proof come on top",
     )
     add("--core", type=int, default=max(cores), choices=cores, help="that times are taken on (%(default)s)")
+    add(
+        "--catalogue",
+        action="store_true",
+        help="find the pairs of ops that pay as one pipeline, on all of the targets together (all CPUs' of this machine)",
+    )
     add("--resume", action="store_true", help="go on with a search that was stopped")
     add(
         "--out",
         type=pathlib.Path,
         metavar="FILE",
-        help="for one target (schedules/tuned/TARGET.json, which builds take)",
+        help="to write (schedules/tuned/TARGET.json or generators/measured_sequences.txt, which builds take)",
     )
     options = parser.parse_args()
-    targets = options.targets or [best_target()]
-    if options.out and len(targets) > 1:
+    there = builds.available_targets()
+    for target in options.targets or []:
+        if target not in there:
+            parser.error(f"--targets: {target} is none of those of this processor, {', '.join(there)}")
+    targets = options.targets or there[:1]
+    if options.out and len(targets) > 1 and not options.catalogue:
         parser.error("--out: a file has one target's values; give one of --targets")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        for target in targets:
-            Tuning(target, options).run()
-    except variants.Failure as failure:
-        sys.exit(f"tune: {failure}")
+        if options.catalogue:
+            catalogue.find(options.targets or there, options)
+        else:
+            for target in targets:
+                Tuning(target, options).run()
+    except (RuntimeError, ValueError, OSError) as error:
+        sys.exit(f"tune: {error}")
     except KeyboardInterrupt:
         sys.exit("tune: stopped; --resume goes on from here")
 

@@ -10,11 +10,20 @@ import time
 
 import optuna
 import variants
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 WORTH_CONFIRMING = 1.012  # a gain that has only been screened
 NEAR = 8  # how many times as large or as small as it is a value is tried
 SEED = 1
+
+
+def journal(folder):
+    """Where studies are kept. Of one process: the lock of one that was killed would be waited for."""
+    file = folder / "journal.log"
+    file.with_name("journal.log.lock").unlink(missing_ok=True)
+    return JournalStorage(JournalFileBackend(str(file)))
 
 
 def function(pipeline, target):

@@ -46,6 +46,8 @@ class Images:
                 raise ValueError(f"--images: {photos} has no .jpg, .jpeg or .png")
             self._sources = {file.name: Image.open(file).convert("RGB") for file in files}
             self.weights = dict.fromkeys(self._sources, 1 / len(files))
+        elif not photos.is_file():
+            raise ValueError(f"--images: there is no {photos}")
         else:
             self._sources = {"photo": Image.open(photos).convert("RGB")}
             self.weights = {"photo": 0.7, "noise": 0.1, "flat": 0.1, "posterised": 0.1}
@@ -81,17 +83,15 @@ def draw(worker, core, size, severities):
 
 def representatives(calls):
     """Some of a pipeline's calls, each with how many of them it stands for."""
-    by_names = {}
+    by_op = {}
     for ops in calls:
-        by_names.setdefault(tuple(name for name, _ in ops), []).append(ops)
-    if any(len(names) > 1 for names in by_names):
-        some = [calls[len(calls) * (2 * i + 1) // (2 * CALLS_OF_MORE)] for i in range(min(CALLS_OF_MORE, len(calls)))]
-        return [(ops, len(calls) / len(some)) for ops in some]
+        by_op.setdefault(ops[0][0] if len(ops) == 1 else "", []).append(ops)
     chosen = []
-    for called in by_names.values():
-        called.sort()
-        places = range(CALLS_OF_ONE_OP) if len(set(called)) > 1 else range(1)
-        some = dict.fromkeys(called[len(called) * (2 * i + 1) // (2 * len(places))] for i in places)
+    for op, called in by_op.items():
+        if op:
+            called.sort()
+        count = min(CALLS_OF_ONE_OP if op else CALLS_OF_MORE, len(set(called)))
+        some = dict.fromkeys(called[len(called) * (2 * i + 1) // (2 * count)] for i in range(count))
         chosen += [(ops, len(called) / len(some)) for ops in some]
     return chosen
 

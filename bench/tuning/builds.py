@@ -1,0 +1,66 @@
+"""Builds for trials and for their proof."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import run
+
+PROVING = ("halmix_bench", "halmix_command", "chain_server", "test_pipelines", "test_reference")  # what it takes
+PROVING_TESTS = "^(pipelines|reference|composer)$"
+TOOLS = run.ROOT / ".venv" / "bin"
+
+
+def _in_catalogue(name):
+    text = (run.ROOT / "generators" / "catalogue.cmake").read_text()
+    return re.search(rf"set\({name}\s(.*?)\)", text, re.DOTALL)[1]
+
+
+def kinds():
+    return _in_catalogue("HALMIX_KINDS").split()
+
+
+def available_targets():
+    """Those for CPUs that this processor has all features for, best first."""
+    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1]
+    there = set(flags.replace("_", "").split())
+    rows = [row.split(" | ") for row in re.findall(r'"(.*)"', _in_catalogue("HALMIX_CPU_TARGETS"))]
+    return [name for name, _, needs, *_ in rows if set(needs.replace(".", "").split()) <= there]
+
+
+class Build:
+    """A build of some targets in a folder below build/tune."""
+
+    def __init__(self, name, targets):
+        self.folder, self.targets = run.ROOT / "build" / "tune" / name, targets
+
+    @property
+    def program(self):
+        return self.folder / "halmix_bench"
+
+    def make(self, *what, **options):
+        """Builds it with these options of CMake, HALMIX_ left out."""
+        all_options = {
+            "CMAKE_BUILD_TYPE": "Release",
+            "CMAKE_MAKE_PROGRAM": TOOLS / "ninja",
+            "HALMIX_BUILD_TARGETS": ";".join(self.targets),
+            "HALMIX_BUILD_PYTHON": "OFF",
+            **{f"HALMIX_{name}": value for name, value in options.items()},
+        }
+        configure = [TOOLS / "cmake", "-S", run.ROOT, "-B", self.folder, "-G", "Ninja"]
+        _run_quietly([*configure, *(f"-D{name}={value}" for name, value in all_options.items())])
+        _run_quietly([TOOLS / "cmake", "--build", self.folder, "--target", *what])
+
+    def passes_tests(self):
+        """Of pipelines, and against Pillow and Composer; what fails is shown."""
+        command = [TOOLS / "ctest", "--test-dir", self.folder, "--output-on-failure", "--tests-regex", PROVING_TESTS]
+        return subprocess.run(command, stdout=sys.stderr).returncode == 0
+
+
+def _run_quietly(command):
+    """Its output is only shown if it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        raise RuntimeError(f"this failed, see above: {' '.join(map(str, command))}")

@@ -1,0 +1,45 @@
+"""AugMix as a whole before and after: what was found is only kept if that is quicker too."""
+
+import itertools
+import statistics
+
+import run
+from tuning import trials
+
+IMAGES = {"32x32": 1000, "224x224": 200, "512x512": 100}  # others: 200
+PROCESSES, ROUNDS = 6, 2
+SEVERITIES = (3, 10)  # of a workload that has more
+LOSS = 0.995  # what no size and severity may lose
+
+
+def measure(bench, before, after, asked):
+    """AugMix of both builds, image by image and in turns: (size, severity) -> the gain in each of some processes."""
+    severities = [severity for severity in SEVERITIES if severity in asked["severities"]] or asked["severities"]
+    found = {}
+    content = next(iter(bench.images.weights))
+    for _ in range(PROCESSES):
+        with bench.start("before", before) as first, bench.start("after", after) as second:
+            for name, severity in itertools.product(asked["sizes"], severities):
+                width, height = map(int, name.split("x"))
+                members = {
+                    "policy": {**run.POLICY, "severity": severity},
+                    "warm_up": run.WARM_UP,
+                    "images": IMAGES.get(name, 200),
+                }
+                us = {first: [], second: []}
+                for worker in (first, second, second, first) * ROUNDS:
+                    pixels = bench.images.bytes(name, content)
+                    reply = worker.request(bench.core, "augmix", pixels, width=width, height=height, **members)
+                    us[worker].append(reply["us"])
+                quickest = [[min(times) for times in zip(*us[worker])] for worker in (first, second)]
+                gain = sum(quickest[0]) / sum(quickest[1])
+                found.setdefault((name, severity), []).append(gain)
+    return found
+
+
+def is_gain(proof):
+    """Of all sizes and severities together, with 95 % confidence, and of none a loss."""
+    if not proof:
+        return False
+    _, low = trials.lower_bound([statistics.mean(gains) for gains in zip(*proof.values())])
+    return low > 1 and min(map(statistics.mean, proof.values())) >= LOSS
