@@ -1,4 +1,5 @@
 #include "generators/compose.h"
+#include "generators/estimates.h"
 #include "generators/packed.h"
 #include "generators/rounded_products.h"
 #include "schedules/gpu.h"
@@ -64,6 +65,7 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
         params.dim(1).set_min(0).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_min(0).set_stride(256);
+        if (using_autoscheduler()) return set_estimates();
         schedule_gpu(stages, dst, item, channels, schedule_params.values(get_target()), get_target());
         keep_products_rounded(get_pipeline(), get_target());
     }
@@ -71,6 +73,20 @@ class BatchChainGenerator : public Generator<BatchChainGenerator> {
  private:
     std::vector<OpOutput> stages;
     RDom item;
+
+    void set_estimates() {
+        const Range items(0, Estimate::items), each(0, static_cast<int>(stages.size()) * Estimate::items);
+        const Region images = {{0, channels}, {0, Estimate::width}, {0, Estimate::height}, items};
+        src.set_estimates(images);
+        dst.set_estimates(images);
+        places.set_estimates({{0, 2}, items});
+        fills.set_estimates({items});
+        params.set_estimates({{0, 6}, each});
+        tables.set_estimates({{0, 256}, each});
+        first.set_estimate(0);
+        first_stage.set_estimate(0);
+        count.set_estimate(Estimate::items);
+    }
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "generators/compose.h"
+#include "generators/estimates.h"
 #include "schedules/cpu.h"
 
 namespace {
@@ -55,12 +56,22 @@ class ChainGenerator : public Generator<ChainGenerator> {
         params.dim(1).set_bounds(0, count).set_stride(6);
         tables.dim(0).set_bounds(0, 256).set_stride(1);
         tables.dim(1).set_bounds(0, count).set_stride(256);
+        if (using_autoscheduler()) return set_estimates(count);
         schedule_cpu(stages, src.dim(1).extent(), src.dim(2).extent(), channels, get_target(),
                      schedule_params.values(get_target()));
     }
 
  private:
     std::vector<OpOutput> stages;
+
+    void set_estimates(int count) {
+        const Region image = {{0, channels}, {0, Estimate::width}, {0, Estimate::height}};
+        src.set_estimates(image);
+        dst.set_estimates(image);
+        params.set_estimates({{0, 6}, {0, count}});
+        tables.set_estimates({{0, 256}, {0, count}});
+        fill.set_estimate(0);
+    }
 };
 
 }  // namespace

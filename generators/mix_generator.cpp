@@ -1,5 +1,6 @@
 #include <string>
 
+#include "generators/estimates.h"
 #include "generators/mixture.h"
 #include "schedules/mix.h"
 
@@ -42,6 +43,7 @@ class MixGenerator : public Generator<MixGenerator> {
         chains.dim(2).set_min(0);
         weights.dim(0).set_min(0).set_extent(chains.dim(2).extent());
         if (!rows.value().empty()) return;
+        if (using_autoscheduler()) return set_estimates();
         schedule_mix(dst, combination, k, get_target(), schedule_params.values(get_target()));
     }
 
@@ -49,6 +51,15 @@ class MixGenerator : public Generator<MixGenerator> {
     Var x{"x"}, y{"y"};
     Func combination;
     RDom k;
+
+    void set_estimates() {
+        const Range row(0, 3 * Estimate::width * Estimate::height);  // images without gaps are one
+        original.set_estimates({row, {0, 1}});
+        chains.set_estimates({row, {0, 1}, {0, Estimate::chains}});
+        weights.set_estimates({{0, Estimate::chains}});
+        mix.set_estimate(0.5f);
+        dst.set_estimates({row, {0, 1}});
+    }
 };
 
 }  // namespace
