@@ -38,17 +38,18 @@ def generate(build, function, parameters, directory, plugin=None, limit=120):
     command = command_of(build, f"pipelines/{function}.o")
     command = [word for word in command if word.partition("=")[0] not in parameters]
     command += [f"{name}={value}" for name, value in parameters.items() if value is not None]
+    directory = pathlib.Path(directory).resolve()
     command[command.index("-o") + 1] = str(directory)
     _run(command + (["-p", str(plugin)] if plugin else []), build, limit)
-    return pathlib.Path(directory) / f"{function}.o"
+    return directory / f"{function}.o"
 
 
 def link(build, objects, directory, limit=120):
     """Links a halmix_bench with these objects in place of the build's of the same names, and returns its path."""
     command = command_of(build, "halmix_bench")
     library = command.index("libhalmix_core.a")  # the linker takes from it only what is still missing
-    program = pathlib.Path(directory) / "halmix_bench"
-    command[library:library] = map(str, objects)
+    program = pathlib.Path(directory).resolve() / "halmix_bench"
+    command[library:library] = [str(pathlib.Path(made).resolve()) for made in objects]
     command[command.index("-o") + 1] = str(program)
     _run(command, build, limit)
     return program

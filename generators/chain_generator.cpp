@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "generators/compose.h"
 #include "generators/estimates.h"
 #include "schedules/cpu.h"
@@ -65,7 +67,12 @@ class ChainGenerator : public Generator<ChainGenerator> {
     std::vector<OpOutput> stages;
 
     void set_estimates(int count) {
-        const Region image = {{0, channels}, {0, Estimate::width}, {0, Estimate::height}};
+        // Engines take images whose pixels have no neighbours as one long row.
+        const bool flat = std::ranges::all_of(stages, [](const OpOutput& stage) {
+            return stage.role == Role::lookup || stage.role == Role::bytes || stage.role == Role::pixels;
+        });
+        const Region image = {
+            {0, channels}, {0, flat ? Estimate::pixels : Estimate::width}, {0, flat ? 1 : Estimate::height}};
         src.set_estimates(image);
         dst.set_estimates(image);
         params.set_estimates({{0, 6}, {0, count}});

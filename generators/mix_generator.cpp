@@ -53,7 +53,7 @@ class MixGenerator : public Generator<MixGenerator> {
     RDom k;
 
     void set_estimates() {
-        const Range row(0, 3 * Estimate::width * Estimate::height);  // images without gaps are one
+        const Range row(0, 3 * Estimate::pixels);  // images without gaps are one
         original.set_estimates({row, {0, 1}});
         chains.set_estimates({row, {0, 1}, {0, Estimate::chains}});
         weights.set_estimates({{0, Estimate::chains}});
