@@ -28,7 +28,8 @@ GPU_AUTOSCHEDULER = "Anderson2021"
 ONE_THREAD = {"autoscheduler.parallelism": 1}  # as engines run a pipeline, whatever it asks for
 
 PLAIN, OURS = "plain", "as ours"
-# Without extern stages and what makes our schedules quick, as GPUs have it; or what our schedule is given.
+# What an autoscheduler is given: each pixel by itself, as GPUs have it, without extern stages; or what our own schedule
+# is for.
 FORMS = {PLAIN: {"processor": None, "rows": None}, OURS: {}}
 
 
@@ -80,11 +81,11 @@ def ratio(ours, candidate, ops, size, photo, options):
     )
 
 
-def compare(ours, program, ops, size, photo, options):
+def compare(ours, program, ops, size, photo, options, limit=20):
     """What comes of a program: {"ratio": ...} or {"failure": ...}."""
     core = frozenset({options.core})
     try:
-        with variants.Candidate("candidate", program, ours.about["target"], core) as candidate:
+        with variants.Candidate("candidate", program, ours.about["target"], core, limit) as candidate:
             check(candidate, ops, size, photo, core)
             return {"ratio": ratio(ours, candidate, ops, size, photo, options)}
     except variants.Failure as failure:
