@@ -157,7 +157,7 @@ def text(results):
     for target, rows in tables.items():
         names = list(next(iter(rows.values())))
         lines += ["", f"## {target}", "", f"| kind | form | {' | '.join(names)} |"]
-        lines.append("| --- | --- |" + " --- |" * len(names))
+        lines.append("| --- | --- |" + " ---: |" * len(names))
         for (kind, form), found in rows.items():
             lines.append(f"| {kind} | {form} | {' | '.join(cell(found[name]) for name in names)} |")
     return "\n".join([*lines, "", *(f"{number}. {failure}" for failure, number in notes.items())])
