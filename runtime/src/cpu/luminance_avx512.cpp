@@ -1,24 +1,17 @@
 #include <immintrin.h>
 
+#include "cpu/bytes_avx512.h"
 #include "cpu/luminance.h"
 
 namespace halmix::luminance {
 
 namespace {
 
-struct Places {
-    std::uint8_t spread[64];  ///< which byte of 48 goes where
-};
-
-constexpr Places places = [] {
-    Places result{};
-    for (int i = 0; i < 64; i++) result.spread[i] = static_cast<std::uint8_t>(i / 4 * 3 + i % 4);
-    return result;
-}();
+constexpr Bytes spread([](int i) { return i / 4 * 3 + i % 4; });  ///< which byte of 48 goes where
 
 /// Of 16 pixels, in units of 2^-16. The byte after a pixel's three is the next one's, and has no weight.
 __m512i sixteen(__m512i bytes) {
-    __m512i pixels = _mm512_permutexvar_epi8(_mm512_loadu_si512(places.spread), bytes);
+    __m512i pixels = _mm512_permutexvar_epi8(spread, bytes);
     __m512i levels = _mm512_xor_si512(pixels, _mm512_set1_epi8(-128));
     __m512i by_high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi32(high), levels);
     __m512i by_low = _mm512_dpbusd_epi32(_mm512_set1_epi32(rounding), _mm512_set1_epi32(low), levels);

@@ -23,6 +23,7 @@ __m256 floats(const std::uint8_t* bytes) {
 class Form {
  public:
     static constexpr std::ptrdiff_t block = 32;
+    static constexpr int largest = 0;  ///< as all shares are alike
 
     bool fits = false;  ///< all shares have digits
 

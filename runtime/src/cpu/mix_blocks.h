@@ -12,8 +12,8 @@ namespace halmix::mix {
 // NOLINTBEGIN(misc-definitions-in-headers): inline functions of one file could be linked in place of the other's
 namespace {
 
-/// Where a block's bytes of each image lie: the original's, and the chains'. Where there are fewer, the last one's
-/// again.
+/// Where a block's bytes of each image lie: the original's, and the chains', but that the one of Form::largest has
+/// changed places with the original. Where there are fewer, the last one's again.
 struct Block {
     const std::uint8_t* image[taps];
 };
@@ -78,11 +78,18 @@ class Blocks {
     /// Returns where it gave up, or where the first block behind them would begin.
     [[gnu::noinline]] std::ptrdiff_t quick(const Row& row, std::ptrdiff_t i, std::ptrdiff_t end) {
         const Form form = form_;  // a copy, again: in registers
-        const std::uint8_t *original = row.original, *first = row.chains;
-        const std::uint8_t* second = first + (rows_.chain_count > 1 ? row.chain_bytes : 0);
-        const std::uint8_t* third = rows_.chain_count > 2 ? second + row.chain_bytes : second;
+        const std::uint8_t *first = row.chains, *second = first + (rows_.chain_count > 1 ? row.chain_bytes : 0),
+                           *third = second + (rows_.chain_count > 2 ? row.chain_bytes : 0), *largest = row.original;
+        const auto exchange = [&](const std::uint8_t*& image, int tap) {
+            if (form.largest != tap) return;
+            largest = image;
+            image = row.original;
+        };
+        exchange(first, 1);
+        exchange(second, 2);
+        exchange(third, 3);
         std::uint8_t* const to = row.to;
-        const auto block = [&] { return Block{original + i, first + i, second + i, third + i}; };
+        const auto block = [&] { return Block{largest + i, first + i, second + i, third + i}; };
         while (i < end) {
             const std::ptrdiff_t begin = i;
             // A loop without calls, so that all it needs stays in registers.
@@ -92,7 +99,7 @@ class Blocks {
             if (i >= end) break;
             if (Form::same(block()) && (looks_up_ || find_same())) {
                 do {
-                    form_.look_up(original + i, to + i);
+                    form_.look_up(largest + i, to + i);
                     i += Form::block;
                 } while (i < end && Form::same(block()));
                 continue;

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "cpu/bytes_avx512.h"
 #include "cpu/repack.h"
 
 namespace halmix::repack {
@@ -10,18 +11,12 @@ namespace {
 /// beyond the sixteenth are read and thrown away, or written and then written over.
 constexpr std::size_t step = 16, room = 22;
 
-struct Order {
-    std::uint8_t from[64];
-};
-
 /// Which byte of pixels of `from` bytes becomes each byte of pixels of `to`; any for those that are not there.
-constexpr Order order(int from, int to) {
-    Order order{};
-    for (int i = 0; i < 64; i++) order.from[i] = static_cast<std::uint8_t>(i / to * from + i % to);
-    return order;
+constexpr Bytes order(int from, int to) {
+    return Bytes([=](int i) { return i / to * from + i % to; });
 }
 
-constexpr Order dropping = order(4, 3), adding = order(3, 4);
+constexpr Bytes dropping = order(4, 3), adding = order(3, 4);
 
 /// The first bytes of a vector, one at least.
 __mmask64 first(std::size_t bytes) { return ~__mmask64{0} >> (64 - bytes); }
@@ -29,7 +24,7 @@ __mmask64 first(std::size_t bytes) { return ~__mmask64{0} >> (64 - bytes); }
 }  // namespace
 
 void avx512_rgbx_to_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t count) {
-    const __m512i indices = _mm512_loadu_si512(dropping.from);
+    const __m512i indices = dropping;
     std::size_t i = 0;
     for (; i + room <= count; i += step) {
         _mm512_storeu_si512(out + 3 * i, _mm512_permutexvar_epi8(indices, _mm512_loadu_si512(in + 4 * i)));
@@ -42,7 +37,7 @@ void avx512_rgbx_to_rgb(const std::uint8_t* in, std::uint8_t* out, std::size_t c
 }
 
 void avx512_rgb_to_rgbx(const std::uint8_t* in, std::uint8_t* out, std::size_t count) {
-    const __m512i indices = _mm512_loadu_si512(adding.from);
+    const __m512i indices = adding;
     const __m512i fourth = _mm512_set1_epi32(static_cast<int>(0xff000000));
     auto widen = [=](__m512i vector) { return _mm512_or_si512(_mm512_permutexvar_epi8(indices, vector), fourth); };
     std::size_t i = 0;

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "cpu/bytes_avx512.h"
 #include "cpu/warp.h"
 #include "cpu/warp_place.h"
 
@@ -8,22 +9,9 @@ namespace halmix::warp {
 namespace {
 
 constexpr int lanes = 16;  ///< pixels of a tile
-constexpr std::ptrdiff_t group = 30,
-                         middle =
-                             group /
-                             2;  ///< tiles side by side whose coordinates are counted from the place in their middle
+/// Tiles side by side whose coordinates are counted from the place in their middle.
+constexpr std::ptrdiff_t group = 30, middle = group / 2;
 static_assert(middle * 8 + 4 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
-
-/// A vector of 64 bytes, each a function of its place.
-struct alignas(64) Bytes {
-    std::uint8_t at[64] = {};
-
-    template <typename Value>
-    explicit constexpr Bytes(Value value) {
-        for (int i = 0; i < 64; i++) at[i] = static_cast<std::uint8_t>(value(i));
-    }
-    [[gnu::always_inline]] operator __m512i() const { return _mm512_load_si512(at); }
-};
 
 std::ptrdiff_t smaller(std::ptrdiff_t a, std::ptrdiff_t b) { return a < b ? a : b; }
 std::ptrdiff_t larger(std::ptrdiff_t a, std::ptrdiff_t b) { return a > b ? a : b; }
