@@ -10,7 +10,7 @@ namespace {
 
 constexpr int lanes = 16;  ///< pixels of a tile
 /// Tiles side by side whose coordinates are counted from the place in their middle.
-constexpr std::ptrdiff_t group = 30, middle = group / 2;
+constexpr std::ptrdiff_t group = 30, middle = group / 2, room = 32;  // whole vectors
 static_assert(middle * 8 + 4 < 1 << (31 - precision::places), "coordinates have a sign and a fraction below 1");
 
 std::ptrdiff_t smaller(std::ptrdiff_t a, std::ptrdiff_t b) { return a < b ? a : b; }
@@ -23,10 +23,9 @@ std::ptrdiff_t clamp(std::ptrdiff_t value, std::ptrdiff_t low, std::ptrdiff_t hi
 template <int columns>
 struct Distances {
     alignas(64) std::int32_t of[group * lanes] = {};
-    int least;  ///< the lane that comes from furthest left, or furthest up
+    alignas(32) std::int32_t least[room] = {};  ///< of the lane that comes from furthest left, or furthest up
 
     Distances(double along_x, double along_y, std::ptrdiff_t tiles) {
-        least = (along_x < 0 ? columns - 1 : 0) + (along_y < 0 ? lanes - columns : 0);
         const __m512d x = _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0), scale = _mm512_set1_pd(precision::unit);
         for (int i = 0; i < group * lanes && i < tiles * lanes; i += 8) {
             // Eight pixels side by side, or four below four.
@@ -41,16 +40,10 @@ struct Distances {
                                                    _mm512_mul_pd(line, _mm512_set1_pd(along_y)));
             _mm256_store_si256(reinterpret_cast<__m256i*>(of + i), _mm512_cvtpd_epi32(_mm512_mul_pd(distance, scale)));
         }
+        const int lane = (along_x < 0 ? columns - 1 : 0) + (along_y < 0 ? lanes - columns : 0);
+        for (int i = 0; i < group && i < tiles; i++) least[i] = of[i * lanes + lane];
     }
     [[nodiscard]] __m512i operator[](std::ptrdiff_t tile) const { return _mm512_load_si512(of + tile * lanes); }
-    [[nodiscard]] std::int32_t least_of(std::ptrdiff_t tile) const { return of[tile * lanes + least]; }
-};
-
-/// What the pixels of a tile are made of.
-struct Tile {
-    __m512i digits[3];  ///< of their four weights, in the order of the taps
-    __m512i taps;       ///< places of the red ones in the window
-    const std::uint8_t* window;
 };
 
 // Lane i has the tile's pixel (i % columns, i / columns), and of it the taps above left, above right, below left, below
@@ -66,8 +59,11 @@ void rgb(const Warp& warp) {
     const std::ptrdiff_t tiles_of_row = (warp.width + columns - 1) / columns;
     const Distances<columns> across(m[0], m[1], tiles_of_row), down(m[3], m[4], tiles_of_row);
     const Rounding rounding(m);
-    // Products want signed bytes, so levels are less 128, which is added again.
-    const __m512i added = _mm512_set1_epi32(rounding.added ^ 1 << 31);
+    // Products want signed bytes, so levels are less 128, which is added again, with what Rounding adds: to the first
+    // of three sums, which is turned by 8 bits and then shifted by 8. It stays above 0, as the digits of four weights
+    // add up to 256 at most.
+    const std::uint32_t added = static_cast<std::uint32_t>(rounding.added) ^ 1U << 31;
+    const __m512i start = _mm512_set1_epi32(static_cast<int>(added >> 16 | added << 16));
 
     static constexpr Bytes low_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + i % 4 / 2; });
     static constexpr Bytes top_digits([](int i) { return i % 2 * 64 + i / 4 * 4 + 2; });
@@ -122,17 +118,33 @@ void rgb(const Warp& warp) {
             const __m512i top_fractions = _mm512_set1_epi32(top_fraction);
             const int count = static_cast<int>(smaller(group, (to - from + columns - 1) / columns));
 
-            // What comes of coordinates alone, for all tiles before any is loaded.
-            Tile tiles[group];
-            for (int n = 0; n < count; n++) {
-                Tile& tile = tiles[n];
-                // Pixels outside may have their window elsewhere; those inside need none beyond these.
-                const std::ptrdiff_t column = (left_fraction + across.least_of(n)) >> precision::places;
-                const std::ptrdiff_t row = (top_fraction + down.least_of(n)) >> precision::places;
-                const std::ptrdiff_t window_column = clamp(left.whole + column, -1, warp.width - 1);
-                const std::ptrdiff_t window_row = clamp(top.whole + row, -1, warp.height - 1);
-                tile.window = warp.source + window_row * warp.pitch + window_column * channels;
+            // Where windows lie, for all tiles before any is loaded. Pixels outside may have their window elsewhere;
+            // those inside need none beyond these.
+            alignas(64) const std::uint8_t* windows[room];
+            alignas(32) std::int32_t corners[room];  ///< 3 * column + 32 * row, as below, less that of the window
+            const std::uint8_t* const place_in_source = warp.source + top.whole * warp.pitch + left.whole * channels;
+            for (int n = 0; n < count; n += 8) {
+                const auto steps = [n](std::int32_t fraction, const std::int32_t* least, std::ptrdiff_t whole,
+                                       std::int32_t extent) {
+                    const __m256i places = _mm256_add_epi32(
+                        _mm256_set1_epi32(fraction), _mm256_load_si256(reinterpret_cast<const __m256i*>(least + n)));
+                    const __m512i step = _mm512_cvtepi32_epi64(_mm256_srai_epi32(places, precision::places));
+                    return _mm512_min_epi64(_mm512_max_epi64(step, _mm512_set1_epi64(-1 - whole)),
+                                            _mm512_set1_epi64(extent - 1 - whole));
+                };
+                const __m512i right = steps(left_fraction, across.least, left.whole, warp.width);
+                const __m512i below = steps(top_fraction, down.least, top.whole, warp.height);
+                const auto sum = [&](std::ptrdiff_t each_right, std::ptrdiff_t each_below) {
+                    return _mm512_add_epi64(_mm512_mullo_epi64(right, _mm512_set1_epi64(each_right)),
+                                            _mm512_mullo_epi64(below, _mm512_set1_epi64(each_below)));
+                };
+                const __m512i origin = _mm512_set1_epi64(reinterpret_cast<std::intptr_t>(place_in_source));
+                _mm512_store_si512(windows + n, _mm512_add_epi64(origin, sum(channels, warp.pitch)));
+                _mm256_store_si256(reinterpret_cast<__m256i*>(corners + n), _mm512_cvtepi64_epi32(sum(-3, -32)));
+            }
 
+            for (int n = 0; n < count; n++) {
+                const std::ptrdiff_t x = from + std::ptrdiff_t{n} * columns;
                 const __m512i columns_of = _mm512_add_epi32(left_fractions, across[n]);
                 const __m512i rows_of = _mm512_add_epi32(top_fractions, down[n]);
                 const __m512i dx = _mm512_and_si512(columns_of, fractions), dy = _mm512_and_si512(rows_of, fractions);
@@ -141,52 +153,51 @@ void rgb(const Warp& warp) {
                 const __m512i above_right = _mm512_sub_epi32(dx, below_right);
                 const __m512i below_left = _mm512_sub_epi32(dy, below_right);
                 const __m512i above_left = _mm512_sub_epi32(_mm512_sub_epi32(one, dx), below_left);
-                // Of two weights each: the lower digits, and the highest.
+                // Of two weights each: the lower digits, and the highest. Then a digit of each, in the order of the
+                // taps.
                 const __m512i above = _mm512_permutex2var_epi8(above_left, low_digits, above_right);
                 const __m512i below = _mm512_permutex2var_epi8(below_left, low_digits, below_right);
-                tile.digits[0] = _mm512_permutex2var_epi8(above, lower_words, below);
-                tile.digits[1] = _mm512_permutex2var_epi8(above, upper_words, below);
-                tile.digits[2] =
+                const __m512i low = _mm512_permutex2var_epi8(above, lower_words, below);
+                const __m512i medium = _mm512_permutex2var_epi8(above, upper_words, below);
+                const __m512i high =
                     _mm512_mask_mov_epi16(_mm512_permutex2var_epi8(above_left, top_digits, above_right), 0xaaaaaaaa,
                                           _mm512_permutex2var_epi8(below_left, top_digits, below_right));
 
                 // 3 * column + 32 * row from the window's corner, all modulo 256.
-                const auto corner = static_cast<std::uint8_t>(window_column - left.whole) |
-                                    static_cast<std::uint8_t>(window_row - top.whole) << 8;
-                const __m512i whole = _mm512_sub_epi8(
-                    _mm512_maskz_permutex2var_epi8(0x3333333333333333, columns_of, whole_places, rows_of),
-                    _mm512_maskz_set1_epi16(0x55555555, static_cast<short>(corner)));
+                const __m512i whole =
+                    _mm512_maskz_permutex2var_epi8(0x3333333333333333, columns_of, whole_places, rows_of);
                 const __m512i place =
-                    _mm512_dpbusd_epi32(_mm512_setzero_si512(), whole, _mm512_set1_epi32(3 | 32 << 8));
-                tile.taps = _mm512_add_epi8(_mm512_shuffle_epi8(place, first_of_lane), tap_places);
-            }
+                    _mm512_dpbusd_epi32(_mm512_set1_epi32(corners[n]), whole, _mm512_set1_epi32(3 | 32 << 8));
+                __m512i places_of_taps = _mm512_add_epi8(_mm512_shuffle_epi8(place, first_of_lane), tap_places);
 
-            for (int n = 0; n < count; n++) {
-                const Tile& tile = tiles[n];
-                const std::ptrdiff_t x = from + std::ptrdiff_t{n} * columns;
                 __m512i window[window_rows / 2];
                 for (int r = 0; r < window_rows / 2; r++) {
                     const auto row = [&](int i) {
-                        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile.window + i * warp.pitch));
+                        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(windows[n] + i * warp.pitch));
                     };
                     const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(row(2 * r)), row(2 * r + 1), 1);
                     window[r] = _mm512_xor_si512(both, sign);
                 }
-                __m512i places_of_taps = tile.taps, taps[3], level[3];
+                __m512i taps[3], level[3];
                 __mmask16 sure = 0xffff;
-                for (int c = 0; c < 3; c++) {
-                    taps[c] = _mm512_permutex2var_epi8(window[0], places_of_taps, window[1]);
+                for (__m512i& of_channel : taps) {
+                    of_channel = _mm512_permutex2var_epi8(window[0], places_of_taps, window[1]);
                     if constexpr (window_rows == 8) {
-                        taps[c] = _mm512_mask_mov_epi8(taps[c], _mm512_movepi8_mask(places_of_taps),
-                                                       _mm512_permutex2var_epi8(window[2], places_of_taps, window[3]));
+                        of_channel =
+                            _mm512_mask_mov_epi8(of_channel, _mm512_movepi8_mask(places_of_taps),
+                                                 _mm512_permutex2var_epi8(window[2], places_of_taps, window[3]));
                     }
                     places_of_taps = _mm512_add_epi8(places_of_taps, next);
-                    __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), tile.digits[2], taps[c]);
-                    sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(sum, 8), tile.digits[1], taps[c]);
-                    sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(sum, 8), tile.digits[0], taps[c]);
-                    level[c] = _mm512_add_epi32(sum, added);
-                    sure = _mm512_mask_test_epi32_mask(sure, level[c], close);
                 }
+                // All three step by step, as they wait for each other less.
+                for (int c = 0; c < 3; c++) level[c] = _mm512_dpbusd_epi32(start, high, taps[c]);
+                for (int c = 0; c < 3; c++) {
+                    level[c] = _mm512_dpbusd_epi32(_mm512_rol_epi32(level[c], 8), medium, taps[c]);
+                }
+                for (int c = 0; c < 3; c++) {
+                    level[c] = _mm512_dpbusd_epi32(_mm512_slli_epi32(level[c], 8), low, taps[c]);
+                }
+                for (const __m512i of_channel : level) sure = _mm512_mask_test_epi32_mask(sure, of_channel, close);
                 const auto store_pixels = [&] {
                     const __m512i two = _mm512_permutex2var_epi8(level[0], red_green, level[1]);
                     const __m512i pixels = _mm512_mask_permutexvar_epi8(two, blues, blue, level[2]);
