@@ -37,7 +37,7 @@ constexpr double float_error = 2.0 / 65536 + 3.0 / 131072;
 /// there are 0.
 struct Shares {
     std::int32_t values[taps];
-    double error;  ///< how far all together are from those in float32, in units
+    double error;  ///< how far all that are too high, or too low, are from those in float32, in units
 };
 
 /// Of at most taps - 1 chains.
