@@ -68,12 +68,14 @@ class Tuning:
         """Measured once, so that a search that goes on has the same."""
         log = optuna.create_study(storage=self.storage, study_name="workload", load_if_exists=True)
         asked = {
+            "halmix": run.commit(),
             "sizes": self.options.sizes,
             "severities": self.options.severity,
-            "images": sorted(self.images.weights),
+            "contents": self.images.weights,
         }
-        if log.user_attrs.get("asked", asked) != asked:
-            sys.exit(f"tune: --resume: the search in {self.folder} is for another workload; give the same options")
+        for name, was in log.user_attrs.get("asked", asked).items():
+            if was != asked[name]:
+                sys.exit(f"tune: --resume: the search in {self.folder} was for other {name}: {was}, not {asked[name]}")
         if "cases" not in log.user_attrs:
             with self.bench.start("incumbent", self.folder / "before") as worker:
                 found = workload.cases(worker, self.bench.core, self.images, asked["sizes"], asked["severities"])
@@ -107,9 +109,8 @@ class Tuning:
             "found": {
                 "date": datetime.date.today().isoformat(),
                 "processor": run.processor(),
-                "halmix": run.commit(),
                 "halide": importlib.metadata.version("halide"),
-                "workload": {**asked, "contents": self.images.weights, "shares": workload.shares(cases)},
+                "workload": {**asked, "shares": workload.shares(cases)},
                 "budget": budget,
                 "spent": round(found.spent),
                 "trials": found.trials,

@@ -62,7 +62,7 @@ def text(result, pipelines, proved):
     severities = ", ".join(map(str, workload["severities"]))
     parts = [
         f"# Tuning of {result['target']}, {found['date']}",
-        f"{found['processor']}; halmix {found['halmix']}, Halide {found['halide']}. Sizes {', '.join(workload['sizes'])}, "
+        f"{found['processor']}; halmix {workload['halmix']}, Halide {found['halide']}. Sizes {', '.join(workload['sizes'])}, "
         f"severities {severities}, contents {', '.join(workload['contents'])}. {found['spent']} s of a budget of "
         f"{found['budget']:.0f} s, {found['trials']} trials.",
         "Gains are ratios of times, above 1 for what is quicker. `at least` is the lower end of what 95 % of such "

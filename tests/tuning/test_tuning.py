@@ -19,7 +19,7 @@ SCALE = int(os.environ.get("HALMIX_TEST_SCALE", "1"))
 sys.path.insert(0, str(ROOT / "bench"))
 
 import variants  # noqa: E402
-from tuning import proof, search, trials, workload  # noqa: E402
+from tuning import catalogue, proof, search, trials, workload  # noqa: E402
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 TARGET = "cpu-sse41"  # which every machine has
@@ -251,6 +251,22 @@ def test_a_search_that_is_killed_goes_on(tmp_path):
     log = optuna.load_study(study_name="search", storage=storage).user_attrs
     assert log["spent"] == pytest.approx(4, rel=0.1) or len(values) == 64
     assert log["accepted"][-1]["values"] == {"a": 4, "b": 4}
+
+
+def test_catalogue_lists_pairs_that_pay():
+    verdict = trials.Verdict(1.034, 1.021, 1.001, 0.993, "a call", "")
+    found = {
+        "tone+shift": verdict._replace(gain=1.01, low=0.99, refusal="the gain is not shown"),
+        "shift+tone": verdict,
+        "shear_x+affine": verdict._replace(gain=1.2),
+    }
+    text = catalogue.listing(found, date="today", commit="abc", targets="cpu-avx2", processor="one")
+    lines = [line for line in text.splitlines() if line]
+    assert [line.split()[0] for line in lines if not line.startswith("#")] == ["shear_x+affine", "shift+tone"]
+    assert lines[-1] == "# tone+shift      # 1.010 0.990 0.99"
+    assert [catalogue.sequence(f"{name}_c3") for name in ("shear_x_affine", "tone_shear_y", "shift", "resample")] == [
+        *("shear_x+affine", "tone+shear_y", "shift", "")
+    ]
 
 
 def test_proof_needs_a_gain_and_no_loss():
