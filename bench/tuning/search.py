@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 WORTH_CONFIRMING = 1.012  # a gain that has only been screened
 NEAR = 8  # how many times as large or as small as it is a value is tried
+RECENT = 6  # trials
 SEED = 1
 
 
@@ -52,7 +53,7 @@ class Pipeline:
 
     def __init__(self, name, share, cases, space, made, storage):
         """`made` is the object that the build has of it."""
-        self.name, self.share, self.cases, self.space = name, share, cases, space
+        self.name, self.share, self.cases, self.space, self.made = name, share, cases, space, made
         self.accepted, self.gain = {}, 1.0
         sampler = optuna.samplers.TPESampler(seed=SEED, multivariate=True)
         self.study = optuna.create_study(
@@ -90,6 +91,11 @@ class Pipeline:
         trials = self.ended
         accepted = [place for place, trial in enumerate(trials) if trial.user_attrs.get("accepted")]
         return len(trials) - max(accepted, default=0)
+
+    @property
+    def gains(self):
+        """Whether one of the last trials was accepted."""
+        return any(trial.user_attrs.get("accepted") for trial in self.ended[-RECENT:])
 
     def enqueue_neighbours(self, values):
         """The next values of each parameter: tried first, since what gains is seldom far."""
@@ -129,7 +135,6 @@ class Search:
         for pipeline in self.pipelines.values():
             if pipeline.accepted:
                 self.keep(pipeline, self.generate(pipeline, pipeline.accepted))
-        self._incumbent = self.bench.program("incumbent", self._objects.values())
 
     @property
     def values(self):
@@ -159,7 +164,7 @@ class Search:
     def next_pipeline(self):
         """The one whose next trial promises most, by its share and by what it has gained; None if all were tried."""
         left = [pipeline for pipeline in self.pipelines.values() if len(pipeline.tried) < pipeline.possible]
-        return max(left, key=lambda each: each.share * (each.gain - 0.98) / (1 + each.idle), default=None)
+        return max(left, key=lambda each: each.share * (2 if each.gains else 1) / (1 + each.idle), default=None)
 
     def run(self, budget, show=lambda search: None):
         """Tries one variant after another for so many seconds, those of former runs included."""
@@ -182,17 +187,22 @@ class Search:
             for trial in pipeline.ended:
                 if trial.user_attrs.get("object") == told["object"]:
                     return trial.value, {**told, "refusal": f"the same object as in trial {trial.number}"}
-            objects = {**self._objects, pipeline.name: made}
-            program = self.bench.program("candidate", objects.values())
+            program = self.program("candidate", pipeline, made)
             self.bench.check(program, pipeline.cases)
-            verdict = self.bench.screen(self._incumbent, program, pipeline.cases)
+            incumbent = self.program("incumbent", pipeline, self._objects.get(pipeline.name, pipeline.made))
+            verdict = self.bench.screen(incumbent, program, pipeline.cases)
             if verdict.gain >= WORTH_CONFIRMING:
-                verdict = self.bench.confirm(self._incumbent, program, pipeline.cases)
+                verdict = self.bench.confirm(incumbent, program, pipeline.cases)
                 if verdict.accepted:
                     return self.accept(pipeline, values, made, verdict), {**told, "accepted": True}
             return pipeline.gain * verdict.gain, {**told, "refusal": verdict.refusal}
         except variants.Failure as failure:
             return 0.0, {"refusal": str(failure)}
+
+    def program(self, name, pipeline, made):
+        """One with what was accepted and this object, in the same places whatever the object is: code is quicker or
+        slower by where it lies."""
+        return self.bench.program(name, {**self._objects, pipeline.name: made}.values())
 
     def keep(self, pipeline, made):
         self._objects[pipeline.name] = made.replace(made.with_name("accepted.o"))
@@ -203,7 +213,6 @@ class Search:
         pipeline.accepted = values
         pipeline.enqueue_neighbours(values)
         self.keep(pipeline, made)
-        self._incumbent = self.bench.program("incumbent", self._objects.values())
         entry = {"pipeline": pipeline.name, "values": values, "spent": self.spent, **verdict._asdict()}
         self.accepted.append({key: value for key, value in entry.items() if key != "refusal"})
         self._log.set_user_attr("accepted", self.accepted)
