@@ -93,7 +93,7 @@ class Tuning:
         found = search.Search(self.bench, pipelines, self.storage)
         budget = self.options.budget
         bar_format = "tune: {desc} |{bar}| {n:.0f}/{total:.0f} s, {remaining} left"
-        with tqdm.tqdm(total=budget, desc=self.target, bar_format=bar_format, initial=found.spent) as bar:
+        with tqdm.tqdm(total=budget, desc=self.target, bar_format=bar_format, initial=min(found.spent, budget)) as bar:
 
             def show(search):
                 bar.set_description(
