@@ -4,7 +4,8 @@
 // JSON. All times are microseconds per image, a list of them: each is for the same work whenever the request is sent.
 //
 // job         also in the request                     what is timed                              also in the reply
-// about                                                                                          jobs, ops, target
+// about                                               nothing                                    jobs, ops, target
+// devices                                             nothing                                   devices
 // chain       ops, blocks, block_us                   the ops one after another                  pipelines
 // mix         blocks, block_us                        the mixing of three chains
 // augmix      policy, images, warm_up                 drawing the plan and running it            faults, allocations
@@ -14,7 +15,7 @@
 //             threads                                 to a layout (numbers of halmix::Layout)
 // check       ops, fill; without                      nothing                                    differing
 //             ops it is of the mix
-// draw        policy, images                          nothing                                    calls
+// draw        policy, images                          nothing                                    calls, mix
 //
 // chain and mix time `blocks` blocks of calls, each of about `block_us`; augmix times every image by itself, after
 // `warm_up` others. `faults` (page faults) and `allocations` are per timed image. about replies with `versions` and
@@ -26,7 +27,16 @@
 // it was.
 //
 // draw replies with the calls of pipelines that these images take, without the mixes: of each the `pipeline` and the
-// `ops` that it computes. Its images need no pixels: none follow.
+// `ops` that it computes; and with the name of the pipeline that mixes. Its images need no pixels: none follow.
+//
+// devices replies with the GPU targets that halmix can have, built for or not: of each the `names` of its devices, and
+// the `problem` if there are none.
+//
+// A GPU computes `batch` images at a time, which are the request's moved on by a pixel each: as many bytes as 32 images
+// of 224x224 have if it is not given, and 3 of them for check. What is timed is the pipelines, queued one after another
+// and waited for at the end of a block: of chain without the mixing, of mix without the chains. augmix draws as many
+// whole batches as hold the images, and times each by itself; drawing and copies are not timed. There is no throughput
+// and no job batch.
 
 #include <HalideBuffer.h>
 #include <halmix/halmix.h>
@@ -45,17 +55,22 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/allocations.h"
+#include "bench/gpu_batch.h"
 #include "catalogue.h"
+#include "gpu/driver.h"
 #include "halide/context.h"
 #include "reference/reference.h"
 
 namespace {
 
+using halmix::bench::GpuBatch;
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 using Microseconds = std::chrono::duration<double, std::micro>;
@@ -74,18 +89,26 @@ struct Images {
     std::vector<std::uint8_t> pixels, result;
 };
 
-template <typename Call>
-json time_blocks(const json& request, Call call) {
+/// Of calls for so many images each, which are done when `wait` returns.
+template <typename Call, typename Wait>
+json time_blocks(const json& request, Call call, Wait wait, int images) {
     auto time_of = [&](int calls) {
         Clock::time_point start = Clock::now();
         for (int i = 0; i < calls; i++) call();
+        wait();
         return Microseconds(Clock::now() - start).count() / calls;
     };
     time_of(3);
     int calls = std::max(1, static_cast<int>(std::lround(request.at("block_us").get<double>() / time_of(3))));
     std::vector<double> times;
-    for (int block = request.at("blocks"); block > 0; block--) times.push_back(time_of(calls));
+    for (int block = request.at("blocks"); block > 0; block--) times.push_back(time_of(calls) / images);
     return times;
+}
+
+template <typename Call>
+json time_blocks(const json& request, Call call) {
+    return time_blocks(
+        request, call, [] {}, 1);
 }
 
 std::vector<halmix::OpCall> read_ops(const json& request) {
@@ -142,20 +165,23 @@ json time_mix(const json& request, const halmix::Engine& engine, Images& images)
     return {{"us", time_blocks(request, [&] { mixing.run(); })}};
 }
 
+/// Counts what is not as expected in a result after a call that writes it.
+template <typename Run>
+json count_differing(const std::vector<std::uint8_t>& expected, std::vector<std::uint8_t>& result, Run run) {
+    std::ranges::transform(expected, result.begin(), std::bit_not<std::uint8_t>());
+    run();
+    const auto same = std::inner_product(expected.begin(), expected.end(), result.begin(), std::size_t{0},
+                                         std::plus<>(), std::equal_to<>());
+    return {{"differing", expected.size() - same}};
+}
+
 json check(const json& request, const halmix::Engine& engine, Images& images) {
     namespace reference = halmix::reference;
     reference::Image expected{images.width, images.height, channels, images.pixels};
-    auto differing = [&](auto run) {
-        std::ranges::transform(expected.pixels, images.result.begin(), std::bit_not<std::uint8_t>());
-        run();
-        const auto same = std::inner_product(expected.pixels.begin(), expected.pixels.end(), images.result.begin(),
-                                             std::size_t{0}, std::plus<>(), std::equal_to<>());
-        return json{{"differing", expected.pixels.size() - same}};
-    };
     if (!request.contains("ops")) {
         Mixing mixing(engine, images);
         expected = mixing.reference(expected);
-        return differing([&] { mixing.run(); });
+        return count_differing(expected.pixels, images.result, [&] { mixing.run(); });
     }
     const std::vector<halmix::OpCall> ops = read_ops(request);
     const halmix::Fill fill = request.value("fill", halmix::Fill{});
@@ -163,7 +189,7 @@ json check(const json& request, const halmix::Engine& engine, Images& images) {
         halmix::validate(call);
         expected = reference::apply(call, fill, expected);
     }
-    return differing([&] { engine.apply(ops, fill, images.in(), images.out()); });
+    return count_differing(expected.pixels, images.result, [&] { engine.apply(ops, fill, images.in(), images.out()); });
 }
 
 halmix::Policy read_policy(const json& request) {
@@ -247,7 +273,8 @@ json draw(const json& request, const halmix::Engine& engine) {
         halmix::sample(policy, {.index = i}, request.at("width"), request.at("height"), plan);
         for (const halmix::Chain& chain : plan.chains) append_calls(engine, plan, chain.ops, calls);
     }
-    return {{"calls", calls}};
+    const std::string mix = engine.target().devices.empty() ? "mix" : "mix_u8_hwc_c" + std::to_string(channels);
+    return {{"calls", calls}, {"mix", mix}};
 }
 
 json time_throughput(const json& request, const halmix::Engine& engine, const Images& images) {
@@ -307,7 +334,95 @@ json time_batch(const json& request, const halmix::Engine& engine, const Images&
     return {{"us", times}};
 }
 
-json answer(const json& request, const halmix::Engine& engine) {
+// The same on a GPU.
+
+/// Images of a batch.
+int batch_of(const json& request, int usual) {
+    const int count = request.value("batch", std::max(usual, 1));
+    if (count < 1) throw std::invalid_argument("batch: " + std::to_string(count) + " images");
+    return count;
+}
+
+int usual_batch(const Images& images) { return 32 * 224 * 224 / (images.width * images.height); }
+
+/// What chain or mix computes of each image, as a plan.
+halmix::Plan read_plan(const json& request, const Images& images) {
+    halmix::Plan plan{images.width, images.height, 1, request.value("fill", halmix::Fill{}), {}};
+    if (request.contains("ops")) {
+        plan.chains = {{1, read_ops(request)}};  // of which the mixture is the chain: level + 0 for every level
+        for (const halmix::OpCall& call : plan.chains[0].ops) halmix::validate(call);
+    } else {
+        plan.mix = 0.4F;
+        plan.chains = {{0.217F, {}}, {0.313F, {{halmix::Op::translate_x, 1}}}, {0.47F, {{halmix::Op::translate_y, 1}}}};
+    }
+    return plan;
+}
+
+json time_on_gpu(const json& request, const Images& images, GpuBatch& batch) {
+    const int count = batch_of(request, usual_batch(images));
+    const bool chain = request.contains("ops");
+    batch.load(images.pixels, {static_cast<std::size_t>(count), read_plan(request, images)});
+    auto run = [&] { chain ? batch.compute_chains() : batch.mix(); };
+    json times = time_blocks(
+        request, run, [&] { batch.wait(); }, count);
+    json reply{{"us", times}};
+    if (chain) reply["pipelines"] = batch.pipelines();
+    return reply;
+}
+
+json check_on_gpu(const json& request, const Images& images, GpuBatch& batch) {
+    namespace reference = halmix::reference;
+    const int count = batch_of(request, 3);
+    const halmix::Plan plan = read_plan(request, images);
+    batch.load(images.pixels, {static_cast<std::size_t>(count), plan});
+    std::vector<std::uint8_t> expected, results(batch.images().size());
+    for (auto image = batch.images().begin(); image != batch.images().end(); image += images.pixels.size()) {
+        const std::vector<std::uint8_t> pixels(image, image + images.pixels.size());
+        const reference::Image result = reference::run(plan, {images.width, images.height, channels, pixels});
+        expected.insert(expected.end(), result.pixels.begin(), result.pixels.end());
+    }
+    return count_differing(expected, results, [&] {
+        batch.set_results(results);
+        batch.compute_chains();
+        batch.mix();
+        batch.get_results(results);
+    });
+}
+
+json augmix_on_gpu(const json& request, const Images& images, GpuBatch& batch) {
+    const int count = batch_of(request, usual_batch(images));
+    const halmix::Policy policy = read_policy(request);
+    auto time_batch = [&](std::uint32_t epoch, std::uint64_t first) {
+        std::vector<halmix::Plan> plans(count);
+        for (halmix::Plan& plan : plans) {
+            halmix::sample(policy, {.epoch = epoch, .index = first++}, images.width, images.height, plan);
+        }
+        batch.load(images.pixels, std::move(plans));
+        const Clock::time_point start = Clock::now();
+        batch.compute_chains();
+        batch.mix();
+        batch.wait();
+        return Microseconds(Clock::now() - start).count() / count;
+    };
+    std::vector<double> times;
+    for (std::uint64_t i = 0; i < request.at("warm_up"); i += count) time_batch(1, i);
+    for (std::uint64_t i = 0; i < request.at("images"); i += count) times.push_back(time_batch(0, i));
+    return {{"us", times}};
+}
+
+json find_devices() {
+    json devices;
+    for (const halmix::DeviceApi api : {halmix::DeviceApi::cuda, halmix::DeviceApi::opencl}) {
+        const halmix::Driver& driver = halmix::driver(api);
+        const halmix::FoundDevices found = driver.find();
+        json names = json::array();
+        for (const halmix::FoundDevice& device : found.found) names.push_back(device.name);
+        devices[driver.name] = {{"names", names}, {"problem", found.problem}};
+    }
+    return {{"devices", devices}};
+}
+
+json answer(const json& request, const halmix::Engine& engine, GpuBatch* gpu) {
     std::string job = request.at("job");
     if (job == "about") {
         std::string target(engine.target().name);
@@ -317,16 +432,25 @@ json answer(const json& request, const halmix::Engine& engine) {
         }
         json ops = json::array();
         for (const halmix::OpInfo& op : halmix::ops()) ops.push_back({{"op", op.name}, {"examples", op.examples}});
-        return {{"jobs", {"chain", "mix", "augmix", "throughput", "batch", "check", "draw"}},
+        json jobs = {"devices", "chain", "mix", "augmix", "check", "draw"};
+        if (gpu == nullptr) jobs.insert(jobs.end(), {"throughput", "batch"});
+        return {{"jobs", jobs},
                 {"ops", ops},
                 {"target", target},
                 {"targets", available},
                 {"versions",
                  {{"pipelines", engine.target().pipelines}, {"target", target + " (" + engine.reason() + ")"}}}};
     }
+    if (job == "devices") return find_devices();
     if (job == "draw") return draw(request, engine);
     Images images(request.at("width"), request.at("height"));
     std::cin.read(reinterpret_cast<char*>(images.pixels.data()), static_cast<std::streamsize>(images.pixels.size()));
+    if (gpu != nullptr) {
+        if (job == "chain" || job == "mix") return time_on_gpu(request, images, *gpu);
+        if (job == "augmix") return augmix_on_gpu(request, images, *gpu);
+        if (job == "check") return check_on_gpu(request, images, *gpu);
+        throw std::invalid_argument("job: " + job + ": not on a GPU");
+    }
     if (job == "chain") return time_chain(request, engine, images);
     if (job == "mix") return time_mix(request, engine, images);
     if (job == "augmix") return time_augmix(request, engine, images);
@@ -341,9 +465,10 @@ json answer(const json& request, const halmix::Engine& engine) {
 int main() {
     try {
         const halmix::Engine engine;
-        if (!engine.target().devices.empty()) throw std::invalid_argument("this times CPUs; halmix compare times GPUs");
+        std::optional<GpuBatch> gpu;
+        if (!engine.target().devices.empty()) gpu.emplace();
         for (std::string line; std::getline(std::cin, line);) {
-            std::cout << answer(json::parse(line), engine) << std::endl;
+            std::cout << answer(json::parse(line), engine, gpu ? &*gpu : nullptr) << std::endl;
         }
     } catch (const std::exception& error) {
         std::fprintf(stderr, "halmix_bench: %s\n", error.what());

@@ -246,6 +246,8 @@ def main():
         step_by_step = start_halmix(report.STEP_BY_STEP, "single", options.target, core, jobs=("augmix", "chain"))
     except RuntimeError:
         sys.exit(1)  # it has said why
+    if "throughput" not in halmix.jobs:
+        parser.error("--target: this times CPUs; halmix compare times GPUs")
     workers = [halmix, step_by_step, *start_peers(peers, core)]
 
     results = {

@@ -53,10 +53,9 @@ def say(text):
 class Tuning:
     """What is known of one target's search; kept in a folder from which it goes on if it was stopped."""
 
-    def __init__(self, target, options):
-        self.target, self.options = target, options
+    def __init__(self, target, options, build, processor):
+        self.target, self.options, self.build, self.processor = target, options, build, processor
         self.folder = run.ROOT / "out" / "tune" / target
-        self.build = builds.Build(target, [target])
         self.images = workload.Images(options.images)
         if not options.resume:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -108,7 +107,7 @@ class Tuning:
             "pipelines": self.merged(found.values),
             "found": {
                 "date": datetime.date.today().isoformat(),
-                "processor": run.processor(),
+                "processor": self.processor,
                 "halide": importlib.metadata.version("halide"),
                 "workload": {**asked, "shares": workload.shares(cases)},
                 "budget": budget,
@@ -164,11 +163,33 @@ class Tuning:
         )
 
 
+def tunings(targets, options):
+    """One for each of the targets; of GPUs' those that this machine has, if not all of them were named."""
+    asked = [target for target in targets if target in builds.gpu_targets()]
+    found = {}
+    if asked:
+        say("building what finds GPUs")
+        devices = builds.devices()
+        found = {target: devices[target]["names"][0] for target in asked if devices[target]["names"]}
+        lacking = [f"target {target}: {devices[target]['problem']}" for target in asked if target not in found]
+        if lacking and (options.targets or not found):
+            raise RuntimeError("; ".join(lacking))
+    for target in targets:
+        if target in found:
+            yield Tuning(target, options, builds.for_gpus(found), found[target])
+        elif target not in asked:
+            yield Tuning(target, options, builds.Build(target, [target]), run.processor())
+
+
 def main():
     cores = frozenset(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(prog="scripts/tune", description=__doc__)
     add = parser.add_argument
-    add("--targets", nargs="+", metavar="NAME", help="what to tune for (the best of this machine)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--targets", nargs="+", metavar="NAME", help="what to tune for (the best of this processor)")
+    which.add_argument(
+        "--devices", action="store_true", help="tune for all GPU targets that this machine has a device of"
+    )
     add("--sizes", nargs="+", type=size, default=SIZES, metavar="WxH", help="of images (32x32 224x224 512x512)")
     add("--severity", nargs="+", type=int, choices=SEVERITIES, default=SEVERITIES, metavar="N", help="(1 to 10)")
     add(
@@ -199,20 +220,28 @@ def main():
         help="to write (schedules/tuned/TARGET.json or generators/measured_sequences.txt, which builds take)",
     )
     options = parser.parse_args()
-    there = builds.available_targets()
+    cpus, gpus = builds.available_targets(), builds.gpu_targets()
+    if options.catalogue and options.devices:
+        parser.error("--catalogue: it is of CPUs; leave out --devices")
+    known = cpus if options.catalogue else cpus + gpus
     for target in options.targets or []:
-        if target not in there:
-            parser.error(f"--targets: {target} is none of those of this processor, {', '.join(there)}")
-    targets = options.targets or there[:1]
+        if target not in known:
+            parser.error(f"--targets: {target} is none of {', '.join(known)}")
+    if options.targets:
+        targets = options.targets
+    elif options.devices:
+        targets = gpus
+    else:
+        targets = cpus if options.catalogue else cpus[:1]
     if options.out and len(targets) > 1 and not options.catalogue:
         parser.error("--out: a file has one target's values; give one of --targets")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if options.catalogue:
-            catalogue.find(options.targets or there, options)
+            catalogue.find(targets, options)
         else:
-            for target in targets:
-                Tuning(target, options).run()
+            for tuning in tunings(targets, options):
+                tuning.run()
     except (RuntimeError, ValueError, OSError) as error:
         sys.exit(f"tune: {error}")
     except KeyboardInterrupt:

@@ -69,6 +69,7 @@ inline constexpr Limit few_vectors = {at_most<8>,
 inline constexpr Limit a_register = {at_least<16>, "at least 16, the bytes of the smallest vector register"};
 inline constexpr Limit two_registers = {
     at_least<32>, "at least 32, the bytes of two of the smallest vector registers: gray images take half of it"};
+inline constexpr Limit whole_warps = {power_of_two, "a power of two, as a warp's threads are: rows share none"};
 
 /// THE TABLE of what schedules may choose without changing a byte of any result: every number that decides how stages
 /// are computed, and none that decides what. A generator takes each row as a GeneratorParam of that name.
@@ -161,12 +162,14 @@ inline constexpr ScheduleParameter schedule_table[] = {
      "images on GPUs",
      32,
      "columns of a block, a thread each",
-     {{{tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
+     {{whole_warps,
+       {tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
     {"gpu_tile_height",
      "images on GPUs",
      8,
      "threads of a block for each column",
-     {{{tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
+     {{whole_warps,
+       {tile_fits_block, "such that gpu_tile_width * gpu_tile_height is at most 1024 with CUDA and 256 with OpenCL"}}}},
     {"gpu_reduction_threads",
      "reductions on GPUs",
      4,

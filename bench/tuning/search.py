@@ -13,6 +13,7 @@ import variants
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from tuning import builds
 
 WORTH_CONFIRMING = 1.012  # a gain that has only been screened
 NEAR = 8  # how many times as large or as small as it is a value is tried
@@ -28,7 +29,8 @@ def journal(folder):
 
 
 def function(pipeline, target):
-    return f"halmix_{pipeline}__{target.replace('-', '_')}"
+    batch = "batch_" if target in builds.gpu_targets() else ""
+    return f"halmix_{batch}{pipeline}__{target.replace('-', '_')}"
 
 
 def parameters(build, pipeline, target):

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-MIX = "mix"
 IMAGES = 60  # whose plans say what is called, for each size and severity
 CALLS_OF_ONE_OP = 3  # of the values that are drawn for it, at as many quantiles
 CALLS_OF_MORE = 4  # of what a pipeline of several ops is called with
@@ -69,7 +68,7 @@ class Images:
 
 
 def draw(worker, core, size, severities):
-    """pipeline -> the ops that AugMix calls it with, once for each call; and of how many images."""
+    """pipeline -> the ops that AugMix calls it with, once for each call: none of the one that mixes each image."""
     width, height = map(int, size.split("x"))
     calls = {}
     for severity in severities:
@@ -78,7 +77,8 @@ def draw(worker, core, size, severities):
         for call in reply["calls"]:
             ops = tuple((op["op"], op["value"]) for op in call["ops"])
             calls.setdefault(call["pipeline"], []).append(ops)
-    return calls, IMAGES * len(severities)
+        calls.setdefault(reply["mix"], []).extend([()] * IMAGES)
+    return calls
 
 
 def representatives(calls):
@@ -101,9 +101,8 @@ def cases(worker, core, images, sizes, severities):
     found = []
     for size in sizes:
         width, height = map(int, size.split("x"))
-        calls, count = draw(worker, core, size, severities)
-        called = [(MIX, (), count)]
-        called += [(pipeline, ops, n) for pipeline in calls for ops, n in representatives(calls[pipeline])]
+        calls = draw(worker, core, size, severities)
+        called = [(pipeline, ops, n) for pipeline in calls for ops, n in representatives(calls[pipeline])]
         at_size = []
         for (pipeline, ops, n), content in itertools.product(called, images.weights):
             case = Case(pipeline, size, content, ops, n * images.weights[content])

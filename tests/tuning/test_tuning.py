@@ -1,5 +1,6 @@
 """scripts/tune: what it accepts and what it never does, and that it goes on where it was killed."""
 
+import argparse
 import itertools
 import os
 import pathlib
@@ -18,11 +19,14 @@ BUILD = pathlib.Path(os.environ["HALMIX_BUILD"])
 SCALE = int(os.environ.get("HALMIX_TEST_SCALE", "1"))
 sys.path.insert(0, str(ROOT / "bench"))
 
+import run  # noqa: E402
+import tune  # noqa: E402
 import variants  # noqa: E402
-from tuning import catalogue, proof, search, trials, workload  # noqa: E402
+from tuning import builds, catalogue, proof, search, trials, workload  # noqa: E402
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 TARGET = "cpu-sse41"  # which every machine has
+GPU = "opencl"  # of which scripts/setup installs a device that is the CPU
 CORE = max(os.sched_getaffinity(0))
 
 
@@ -123,11 +127,17 @@ def test_parameters_are_those_that_a_pipeline_reads(bench):
     assert "mix_vectors" in search.parameters(BUILD, "mix", TARGET)
 
 
-def planted(folder, code):
+IMAGE = "struct halide_buffer_t *"
+ARGUMENTS = {
+    TARGET: f"void *context, {IMAGE}src, void *params, void *tables, unsigned fill, {IMAGE}dst",
+    GPU: f"void *context, {IMAGE}src, void *places, void *fills, void *params, void *tables, int first, int first_stage, "
+    f"int count, {IMAGE}dst",
+}
+
+
+def planted(folder, code, target=TARGET):
     """An object with the pipeline of tone, in C; `original` is what the build has of it."""
-    function = search.function("tone_c3", TARGET)
-    image = "struct halide_buffer_t *"
-    arguments = f"void *context, {image}src, void *params, void *tables, unsigned fill, {image}dst"
+    function, arguments = search.function("tone_c3", target), ARGUMENTS[target]
     source = folder / "planted.c"
     source.write_text(
         f"#include <HalideRuntime.h>\nint original({arguments});\nint {function}({arguments}) {{ {code} }}\n"
@@ -191,6 +201,127 @@ def test_searches_over_identical_variants_accept_nothing(bench, monkeypatch):
             found.run(60)
         assert len(found.pipelines["tone_c3"].ended) == found.pipelines["tone_c3"].possible
         assert found.accepted == []
+
+
+@pytest.fixture(scope="module")
+def gpu(tmp_path_factory):
+    images = workload.Images(workload.default_photo())
+    return trials.Bench(BUILD, GPU, CORE, images, tmp_path_factory.mktemp("gpu"))
+
+
+def ask(bench, worker, job, ops="", **members):
+    """One request, of a small photo."""
+    members |= {"width": 33, "height": 17, **({"ops": run.ops_of(ops)} if ops else {})}
+    return worker.request(bench.core, job, bench.images.bytes("33x17", "photo"), **members)
+
+
+def test_a_gpu_is_found_and_says_what_it_does(gpu):
+    with gpu.start("halmix", BUILD / "halmix_bench") as worker:
+        assert worker.about["target"] == GPU
+        assert {"chain", "mix", "augmix", "check"} < set(worker.about["jobs"])
+        assert "throughput" not in worker.about["jobs"]
+        found = worker.request(gpu.core, "devices")["devices"]
+    assert set(found) == set(builds.gpu_targets())
+    assert all(bool(devices["names"]) != bool(devices["problem"]) for devices in found.values())
+    assert found[GPU]["names"]
+
+
+def test_batches_on_a_gpu_are_timed(gpu):
+    blocks, policy = {"blocks": 4, "block_us": 100}, {"policy": run.POLICY, "warm_up": 1}
+    many = (12 << 20) // (2 * 3 * 33 * 17) + 1  # that are worth a launch
+    with gpu.start("halmix", BUILD / "halmix_bench") as worker:
+        reply = ask(gpu, worker, "chain", "posterize=4,color=2", batch=2, **blocks)
+        assert reply["pipelines"] == ["tone_c3", "color_c3"]
+        assert len(reply["us"]) == 4 and min(reply["us"]) > 0
+        fused = ask(gpu, worker, "chain", "posterize=4,color=2", batch=many, **blocks)
+        assert fused["pipelines"] == ["tone_color_c3"]
+        assert len(ask(gpu, worker, "mix", batch=2, **blocks)["us"]) == 4
+        for images, batches in ((4, 2), (5, 3)):
+            assert len(ask(gpu, worker, "augmix", batch=2, images=images, **policy)["us"]) == batches
+        assert len(ask(gpu, worker, "augmix", images=2, **policy)["us"]) == 1
+
+
+def test_batches_on_a_gpu_are_right(gpu):
+    with gpu.start("halmix", BUILD / "halmix_bench") as worker:
+        examples = [f"{op['op']}={op['examples'][0]}" for op in worker.about["ops"]]
+        assert len(examples) == 13
+        for ops in ("", *examples, ",".join(examples[2:5])):
+            assert ask(gpu, worker, "check", ops, fill=[7, 130, 251]) == {"differing": 0}
+        assert ask(gpu, worker, "check", examples[0], batch=7) == {"differing": 0}
+
+
+@pytest.mark.parametrize("batch, wrong", [(1, 0), (3, 2)])
+def test_each_image_on_a_gpu_is_looked_at(batch, wrong, gpu, tmp_path):
+    """Of a pipeline that computes but one."""
+    code = "return original(context, src, places, fills, params, tables, first, first_stage, 1, dst);"
+    program = variants.link(BUILD, [planted(tmp_path, code, GPU)], tmp_path)
+    with gpu.start("planted", program) as worker:
+        differing = ask(gpu, worker, "check", "solarize=0", batch=batch)["differing"]
+    assert (differing > wrong * 33 * 17) == bool(wrong)
+
+
+@pytest.mark.parametrize(
+    "job, ops, batch, message",
+    [
+        ("throughput", "", 1, "^job: throughput: not on a GPU$"),
+        ("mix", "", 0, "^batch: 0 images$"),
+        ("chain", "posterize=9", 1, "^9 for posterize; allowed are"),
+    ],
+)
+def test_requests_that_a_gpu_refuses(job, ops, batch, message, gpu):
+    with gpu.start("halmix", BUILD / "halmix_bench") as worker, pytest.raises(variants.Failure, match=message):
+        ask(gpu, worker, job, ops, batch=batch, blocks=1, block_us=1)
+
+
+def test_a_search_on_a_gpu(gpu, monkeypatch):
+    monkeypatch.setitem(workload.BLOCKS, "batch", 4)
+    monkeypatch.setattr(trials, "ODD_SIZES", ("2x3", "63x31"))
+    monkeypatch.setattr(workload, "IMAGES", 4)
+    monkeypatch.setattr(gpu.images, "weights", {"photo": 1.0})
+    monkeypatch.setattr(search, "WORTH_CONFIRMING", 100)  # which takes long, and is the same as on CPUs
+    with gpu.start("halmix", BUILD / "halmix_bench") as worker:
+        cases = workload.cases(worker, gpu.core, gpu.images, ["32x32"], [3])
+    shares = workload.shares(cases)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert {"mix_u8_hwc_c3", "affine_c3"} < set(shares)
+    equalize = case((("equalize", 0.0),), pipeline="equalize_c3")
+    assert "gpu_reduction_threads" in search.parameters(BUILD, equalize.pipeline, GPU)
+    for one in (next(each for each in cases if not each.ops), equalize):
+        name = one.pipeline
+        assert {"gpu_tile_width", "gpu_tile_height", "gpu_rows"} <= set(search.parameters(BUILD, name, GPU))
+        found = search_of(gpu, [one], name)
+        pipeline = found.pipelines[name]
+        found.run(0.001)
+        values = {**pipeline.start, "gpu_tile_width": 64, "gpu_tile_height": 8}
+        assert found.attempt(pipeline, values)[0] == 0
+        assert len(pipeline.ended) == 2
+        assert all(trial.value > 0 for trial in pipeline.ended)
+
+
+def devices(**problems):
+    return {
+        target: {"names": [] if target in problems else [f"one of {target}"], "problem": problems.get(target, "")}
+        for target in builds.gpu_targets()
+    }
+
+
+def test_gpu_targets(monkeypatch):
+    monkeypatch.setattr(tune, "Tuning", lambda target, options, build, processor: (target, build.targets, processor))
+    best = builds.available_targets()[0]
+
+    def tunings(found, named=None):
+        monkeypatch.setattr(builds, "devices", lambda: found)
+        return list(tune.tunings(named or builds.gpu_targets(), argparse.Namespace(targets=named)))
+
+    assert [target for target, *_ in tunings(devices())] == builds.gpu_targets()
+    assert tunings(devices(cuda="no driver")) == [(GPU, [best, GPU], "one of opencl")]
+    assert tunings(devices(cuda="no driver"), [best, GPU])[0][:2] == (best, [best])
+    for found, named, message in [
+        (devices(cuda="no driver", opencl="no device"), None, "^target cuda: no driver; target opencl: no device$"),
+        (devices(opencl="no device"), [best, GPU], "^target opencl: no device$"),
+    ]:
+        with pytest.raises(RuntimeError, match=message):
+            tunings(found, named)
 
 
 FAKE = """
@@ -285,6 +416,10 @@ def test_proof_needs_a_gain_and_no_loss():
         (["--targets", "cpu-avx2", "cpu-sse41", "--out", "x.json"], "a file has one target's values"),
         (["--images", "/nonexistent"], "--images"),
         (["--targets", "cpu-vax"], "cpu-vax"),
+        (["--devices", "--targets", "opencl"], "not allowed with"),
+        (["--devices", "--catalogue"], "--catalogue: it is of CPUs"),
+        (["--catalogue", "--targets", "opencl"], "opencl is none of cpu-"),
+        (["--devices", "--out", "x.json"], "a file has one target's values"),
     ],
 )
 def test_options_that_are_refused(arguments, message):
