@@ -93,9 +93,9 @@ class Build:
         self.list = folder / "list.txt"
         self.list.write_text("tone+shift\n")
 
-    def configure(self, targets, tuning="none"):
+    def configure(self, targets, tuning="none", gpu_fused="tone"):
         options = [f"-DHALMIX_CATALOGUE={self.list}", f"-DHALMIX_BUILD_TARGETS={targets}", "-DCMAKE_BUILD_TYPE=Debug"]
-        options += [f"-DHALMIX_TUNING={tuning}"]
+        options += [f"-DHALMIX_TUNING={tuning}", f"-DHALMIX_GPU_FUSED={gpu_fused}"]
         options += [f"-DHALMIX_BUILD_{part}=OFF" for part in ("COMMAND", "TESTS", "BENCH")]
         command = [CMAKE, "-S", ROOT, "-B", self.folder, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={NINJA}", *options]
         return subprocess.run(command, capture_output=True, text=True)
@@ -167,6 +167,27 @@ def test_only_what_is_missing_is_generated_and_always_the_same(build):
     assert build.make(*some[:-1]) == []
 
 
+def test_what_gpus_fuse(build, tmp_path):
+    def pairs(kinds):
+        done = build.configure("cpu-avx2;opencl", gpu_fused=kinds)
+        assert done.returncode == 0, done.stderr
+        made = [re.fullmatch("halmix_batch_(.*)_c3__opencl", name) for name in build.names()]
+        return {name[1] for name in made if name} - singles - others
+
+    singles = set(sequences(tmp_path, "single"))
+    others = {f"mix_{layout}" for layout in ("u8_hwc", "u8_chw", "u8_rgbx", "f16_chw", "f32_chw")}
+    others |= {"unpack_u8_chw", "unpack_u8_rgbx", "resample"}
+    tone, color = (
+        {f"{kind}_{one}" for one in singles} | {f"{one}_{kind}" for one in singles} for kind in ("tone", "color")
+    )
+    assert pairs("tone") == tone - {"tone_tone"}
+    assert pairs("tone;color") == (tone | color) - {"tone_tone", "color_color"}
+    assert pairs("") == set()
+    done = build.configure("cpu-avx2;opencl", gpu_fused="tone;rotate")
+    assert done.returncode != 0
+    assert 'HALMIX_GPU_FUSED: "rotate" is not a kind; kinds are tone, ' in " ".join(done.stderr.split())
+
+
 def tuned(folder, text, pipeline):
     """The values that a file gives a pipeline of cpu-avx2."""
     (folder / "tuned.json").write_text(text)
@@ -211,22 +232,31 @@ def test_files_that_are_not_there_or_for_one_target_twice(tmp_path):
         run_cmake(tmp_path, "HALMIX_TUNING=a.json;b.json", *lines)
 
 
-def test_a_value_makes_its_pipeline_alone(build):
-    some = [f"halmix_{name}__cpu_avx2" for name in ("shift_c3", "tone_c3", "shift_c1")]
+@pytest.mark.parametrize(
+    "target, names, parameter, other",
+    [
+        ("cpu-avx2", ["shift_c3", "tone_c3", "shift_c1"], "shift_group", {"mix": {"mix_vectors": 2}}),
+        ("opencl", ["mix_u8_hwc_c3", "tone_c3", "tone_shift_c3"], "gpu_tile_width", {"tone_c1": {"gpu_rows": 1}}),
+    ],
+)
+def test_a_value_makes_its_pipeline_alone(target, names, parameter, other, build):
+    batch = "" if target.startswith("cpu") else "batch_"
+    some = [f"halmix_{batch}{name}__{target.replace('-', '_')}" for name in names]
+    targets = f"cpu-avx2;{target}" if batch else target
     file = build.folder / "tuned.json"
 
     def made(pipelines):
-        file.write_text(json.dumps({"target": "cpu-avx2", "pipelines": pipelines}))
+        file.write_text(json.dumps({"target": target, "pipelines": pipelines}))
         return build.make(*some)
 
-    assert build.configure("cpu-avx2").returncode == 0
+    assert build.configure(targets).returncode == 0
     build.make(*some)
     first = [build.bytes(name) for name in some]
-    file.write_text('{"target": "cpu-avx2", "pipelines": {}}')
-    assert build.configure("cpu-avx2", file).returncode == 0
+    file.write_text(json.dumps({"target": target, "pipelines": {}}))
+    assert build.configure(targets, file).returncode == 0
     assert build.make(*some) == []
-    assert made({"mix": {"mix_vectors": 2}, "shift_c1": {}}) == []
-    assert made({"shift_c3": {"shift_group": 32}}) == some[:1]
+    assert made({**other, names[2]: {}}) == []
+    assert made({names[0]: {parameter: 16}}) == some[:1]
     assert build.bytes(some[0]) != first[0]
     assert made({}) == some[:1]
     assert [build.bytes(name) for name in some] == first
