@@ -168,7 +168,7 @@ def tunings(targets, options):
     asked = [target for target in targets if target in builds.gpu_targets()]
     found = {}
     if asked:
-        say("building what finds GPUs")
+        say("looking for GPUs, with a build for CPUs if there is none yet")
         devices = builds.devices()
         found = {target: devices[target]["names"][0] for target in asked if devices[target]["names"]}
         lacking = [f"target {target}: {devices[target]['problem']}" for target in asked if target not in found]
@@ -223,10 +223,11 @@ def main():
     cpus, gpus = builds.available_targets(), builds.gpu_targets()
     if options.catalogue and options.devices:
         parser.error("--catalogue: it is of CPUs; leave out --devices")
-    known = cpus if options.catalogue else cpus + gpus
+    of_gpus = [] if options.catalogue else gpus
     for target in options.targets or []:
-        if target not in known:
-            parser.error(f"--targets: {target} is none of {', '.join(known)}")
+        if target not in cpus + of_gpus:
+            others = f" or of GPUs, {', '.join(of_gpus)}" if of_gpus else ""
+            parser.error(f"--targets: {target} is none of those of this processor, {', '.join(cpus)}{others}")
     if options.targets:
         targets = options.targets
     elif options.devices:

@@ -77,7 +77,8 @@ def for_gpus(targets=()):
 def devices():
     """GPU target -> the `names` of its devices here, and the `problem` if there are none."""
     build = for_gpus()
-    build.make("halmix_bench")
+    if not build.program.exists():  # one that was built for some GPUs knows the others as well
+        build.make("halmix_bench")
     worker = run.Worker("devices", [build.program], {"HALMIX_TARGET": build.targets[0]}, os.sched_getaffinity(0))
     found = worker.request(os.sched_getaffinity(0), "devices")["devices"]
     worker.end()

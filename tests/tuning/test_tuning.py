@@ -418,7 +418,7 @@ def test_proof_needs_a_gain_and_no_loss():
         (["--targets", "cpu-vax"], "cpu-vax"),
         (["--devices", "--targets", "opencl"], "not allowed with"),
         (["--devices", "--catalogue"], "--catalogue: it is of CPUs"),
-        (["--catalogue", "--targets", "opencl"], "opencl is none of cpu-"),
+        (["--catalogue", "--targets", "opencl"], "opencl is none of those of this processor, cpu-"),
         (["--devices", "--out", "x.json"], "a file has one target's values"),
     ],
 )
