@@ -134,7 +134,8 @@ class JpegReader : public Reader {
                 break;
             case JCS_CMYK:
             case JCS_YCCK:
-                throw Error(name_, "is a CMYK image", "convert it to RGB");
+                info.out_color_space = JCS_CMYK;  // which `Rows` converts
+                break;
             default:
                 throw Error(name_, "has " + std::to_string(info.num_components) + " channels of unknown meaning",
                             "convert it to gray or RGB");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 namespace halmix::io {
@@ -29,10 +30,18 @@ constexpr std::array<Turn, 8> turns{{
 
 const Turn& turn_of(int orientation) { return turns.at(static_cast<std::size_t>(orientation - 1)); }
 
-/// Pixels of `from` channels into ones of `to`, as Pillow's convert has it.
+/// Pixels of `from` channels into ones of `to`, as Pillow's convert has it. Four channels are the inks of CMYK as JPEG
+/// files have them, inverted: the light that each lets through.
 template <int from, int to>
 void convert(const std::uint8_t* in, std::uint8_t* out) {
-    if constexpr (from == 3 && to == 1) {
+    if constexpr (from == 4) {
+        std::array<std::uint8_t, 3> rgb{};
+        for (int c = 0; c < 3; ++c) {
+            const int product = in[c] * in[3] + 128;
+            rgb[c] = static_cast<std::uint8_t>((product + (product >> 8)) >> 8);  // divided by 255 and rounded
+        }
+        convert<3, to>(rgb.data(), out);
+    } else if constexpr (from == 3 && to == 1) {
         *out = static_cast<std::uint8_t>((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 0x8000) >> 16);
     } else {
         for (int c = 0; c < to; ++c) out[c] = in[from == to ? c : 0];
@@ -96,9 +105,11 @@ bool Rows::put(int y, const std::uint8_t* pixels, int channels, bool alpha) cons
         std::memcpy(out, pixels, static_cast<std::size_t>(width_) * channels);
         return true;
     }
-    const auto put = channels == 1 ? (channels_ == 1 ? put_row<1, 1> : put_row<1, 3>)
-                                   : (channels_ == 1 ? put_row<3, 1> : put_row<3, 3>);
-    return put(pixels, width_, alpha, out, column_step_);
+    const auto put = [&]<int to>(std::integral_constant<int, to>) {
+        const auto from = channels == 1 ? put_row<1, to> : channels == 3 ? put_row<3, to> : put_row<4, to>;
+        return from(pixels, width_, alpha, out, column_step_);
+    };
+    return channels_ == 1 ? put(std::integral_constant<int, 1>()) : put(std::integral_constant<int, 3>());
 }
 
 }  // namespace halmix::io

@@ -31,8 +31,8 @@ class Rows {
     [[nodiscard]] bool direct(int channels) const { return channels == channels_ && column_step_ == channels; }
     [[nodiscard]] std::uint8_t* row(int y) const { return first_ + y * row_step_; }
 
-    /// Puts row `y` of the window, which is decoded to pixels of `channels` and, behind them, alpha if there is any.
-    /// False if a pixel is not opaque.
+    /// Puts row `y` of the window, which is decoded to pixels of `channels` (1: gray, 3: RGB, 4: CMYK as JPEG files
+    /// have it) and, behind them, alpha if there is any. False if a pixel is not opaque.
     [[nodiscard]] bool put(int y, const std::uint8_t* pixels, int channels, bool alpha) const;
 
  private:

@@ -74,8 +74,9 @@ inline Pixels picture(int width, int height, int channels) {
 /// How a JPEG is written. `sampling` has the components' factors, horizontal and vertical.
 struct JpegKind {
     std::string name{};
-    std::array<std::array<int, 2>, 3> sampling{{{1, 1}, {1, 1}, {1, 1}}};
-    int channels = 3;
+    std::array<std::array<int, 2>, 4> sampling{{{1, 1}, {1, 1}, {1, 1}, {1, 1}}};
+    int channels = 3;   ///< 1: gray, 3: YCbCr, 4: CMYK
+    bool ycck = false;  ///< CMYK is stored as YCCK
     bool progressive = false;
     bool arithmetic = false;
     int restart = 0;              ///< blocks between restart markers
@@ -83,10 +84,12 @@ struct JpegKind {
     bool without_tables = false;  ///< without those that a decoder cannot do without
 };
 
+/// The channels of the picture that is decoded.
+inline int channels_of(const JpegKind& kind) { return kind.channels == 1 ? 1 : 3; }
+
 inline Bytes jpeg(Pixels pixels, const JpegKind& kind, int quality = 85) {
     // What the first and second scan bring: the mean of each block, then five more coefficients of the first channel.
-    static const std::array<jpeg_scan_info, 2> few{{{3, {0, 1, 2}, 0, 0, 0, 0}, {1, {0}, 1, 5, 0, 2}}};
-    static const std::array<jpeg_scan_info, 2> few_gray{{{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 5, 0, 2}}};
+    const std::array<jpeg_scan_info, 2> few{{{pixels.channels, {0, 1, 2, 3}, 0, 0, 0, 0}, {1, {0}, 1, 5, 0, 2}}};
 
     jpeg_compress_struct info;
     jpeg_error_mgr errors;
@@ -98,8 +101,9 @@ inline Bytes jpeg(Pixels pixels, const JpegKind& kind, int quality = 85) {
     info.image_width = pixels.width;
     info.image_height = pixels.height;
     info.input_components = pixels.channels;
-    info.in_color_space = pixels.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    info.in_color_space = pixels.channels == 1 ? JCS_GRAYSCALE : pixels.channels == 3 ? JCS_RGB : JCS_CMYK;
     jpeg_set_defaults(&info);
+    if (kind.ycck) jpeg_set_colorspace(&info, JCS_YCCK);
     jpeg_set_quality(&info, quality, TRUE);
     for (int i = 0; i < pixels.channels; ++i) {
         info.comp_info[i].h_samp_factor = kind.sampling.at(i)[0];
@@ -107,7 +111,7 @@ inline Bytes jpeg(Pixels pixels, const JpegKind& kind, int quality = 85) {
     }
     if (kind.progressive) jpeg_simple_progression(&info);
     if (kind.scans > 0) {
-        info.scan_info = (pixels.channels == 3 ? few : few_gray).data();
+        info.scan_info = few.data();
         info.num_scans = kind.scans;
     }
     info.arith_code = kind.arithmetic;
@@ -126,13 +130,18 @@ inline Bytes jpeg(Pixels pixels, const JpegKind& kind, int quality = 85) {
 }
 
 inline std::vector<JpegKind> jpeg_kinds() {
-    using Sampling = std::array<std::array<int, 2>, 3>;
+    using Sampling = std::array<std::array<int, 2>, 4>;
     static const std::map<std::string, Sampling> samplings{
         {"4:4:4", {{{1, 1}, {1, 1}, {1, 1}}}}, {"4:2:2", {{{2, 1}, {1, 1}, {1, 1}}}},
         {"4:2:0", {{{2, 2}, {1, 1}, {1, 1}}}}, {"4:4:0", {{{1, 2}, {1, 1}, {1, 1}}}},
         {"4:1:1", {{{4, 1}, {1, 1}, {1, 1}}}}, {"4:1:0", {{{4, 2}, {1, 1}, {1, 1}}}},
         {"odd", {{{2, 2}, {1, 1}, {2, 1}}}},   {"colours finer", {{{1, 1}, {2, 2}, {2, 1}}}},
         {"thirds", {{{3, 1}, {1, 1}, {1, 1}}}}};
+    static const std::map<std::string, Sampling> inks{{"CMYK", {{{1, 1}, {1, 1}, {1, 1}, {1, 1}}}},
+                                                      {"CMYK, cyan finer", {{{2, 2}, {1, 1}, {1, 1}, {1, 1}}}},
+                                                      {"YCCK", {{{1, 1}, {1, 1}, {1, 1}, {1, 1}}}},
+                                                      {"YCCK 4:2:0", {{{2, 2}, {1, 1}, {1, 1}, {2, 2}}}},
+                                                      {"YCCK, coarse black", {{{2, 1}, {1, 2}, {2, 2}, {1, 1}}}}};
     const std::vector<JpegKind> codings{{.name = "baseline"},
                                         {.name = "restart markers", .restart = 3},
                                         {.name = "progressive", .progressive = true},
@@ -148,6 +157,14 @@ inline std::vector<JpegKind> jpeg_kinds() {
             kind.sampling = sampling;
             kinds.push_back(kind);
         }
+        kind.channels = 4;
+        for (const auto& [name, sampling] : inks) {
+            kind.name = name + ", " + coding;
+            kind.ycck = name.starts_with("YCCK");
+            kind.sampling = sampling;
+            kinds.push_back(kind);
+        }
+        kind.ycck = false;
         kind.channels = 1;
         for (const int factor : {1, 2}) {
             kind.name = "gray " + std::to_string(factor) + ", " + coding;

@@ -52,7 +52,7 @@ TEST_CASE("a window of a JPEG has the bytes of the whole", "[decoder]") {
             (void)decoder.open(as_bytes(bytes));
             for (const int eighths : {8, 4, 2, 1}) {
                 io::Reduction whole{eighths, (width * eighths + 7) / 8, (height * eighths + 7) / 8};
-                Pixels expected(whole.width, whole.height, kind.channels);
+                Pixels expected(whole.width, whole.height, channels_of(kind));
                 decoder.decode({0, 0, width, height}, whole, expected.view());
                 for (int i = 0; i < 12; ++i) {
                     const io::Window window = random_window(width, height);
@@ -61,7 +61,7 @@ TEST_CASE("a window of a JPEG has the bytes of the whole", "[decoder]") {
                     const int right = ((window.left + window.width) * eighths + 7) / 8;
                     const int bottom = ((window.top + window.height) * eighths + 7) / 8;
                     CAPTURE(width, height, eighths, window.left, window.top, window.width, window.height);
-                    Pixels result(right - left, bottom - top, kind.channels);
+                    Pixels result(right - left, bottom - top, channels_of(kind));
                     decoder.decode(window, {eighths, result.width, result.height}, result.view());
                     REQUIRE(result.bytes == expected.window({left, top, result.width, result.height}).bytes);
                 }

@@ -85,6 +85,23 @@ def test_clean_views_are_pillows_crops(files):
         assert np.array_equal(got[i], np.asarray(part))
 
 
+@pytest.mark.parametrize("transform", [b"\0", b"\2"])  # stored as CMYK and as YCCK
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+@pytest.mark.parametrize("crop", [None, 48])
+def test_cmyk(rng, transform, subsampling, crop):
+    file = io.BytesIO()
+    Image.fromarray(make_image(rng, 131, 97)).convert("CMYK").save(file, "JPEG", subsampling=subsampling)
+    mark = b"Adobe\0d\0\0\0\0"
+    parts = file.getvalue().split(mark + b"\0")
+    assert len(parts) == 2
+    changed = (mark + transform).join(parts)
+    assert Image.open(io.BytesIO(changed)).mode == "CMYK"
+    for channels, mode in (3, "RGB"), (1, "L"):
+        want = halmix.augmix_batch([Image.open(io.BytesIO(changed)).convert(mode)] * 5, seed=3, crop=crop)
+        got = halmix.decode_augment([changed] * 5, seed=3, crop=crop, out=np.empty_like(want))
+        assert got.shape[3:] == ((3,) if channels == 3 else ()) and np.array_equal(got, want)
+
+
 def test_whole_pictures(files):
     images = [opened(file) for file in files]
     want = halmix.augmix_batch(images, seed=3, views=JSD)

@@ -66,8 +66,9 @@ struct Reduction {
 /// **Bytes.** Those of Pillow's decoder on libjpeg-turbo: a window has, byte for byte, what a decoded picture has in
 /// its place.
 ///
-/// * JPEG: gray, YCbCr or RGB with 8 bits, baseline, progressive or arithmetic-coded. CMYK, YCCK, 12-bit and lossless
-///   pictures are refused.
+/// * JPEG: gray, YCbCr, RGB, CMYK or YCCK with 8 bits, baseline, progressive or arithmetic-coded. CMYK and YCCK become
+///   RGB as Pillow's convert("RGB") makes it, without a colour profile and with inverted inks, whether or not a file
+///   says that it is Adobe's. 12-bit and lossless pictures are refused.
 /// * PNG: gray, RGB or palette (which becomes RGB), with 1 to 8 bits, interlaced or not. 16 bits are refused. An alpha
 ///   channel or transparent colour is dropped if every pixel of the window is opaque; otherwise the picture is refused.
 /// * More than 2^31 - 1 decoded bytes or 1,000,000 pixels a side are refused. No memory is taken on a header's word but
