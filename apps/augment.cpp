@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 struct Options {
     std::vector<std::string> inputs;
     OutputOptions output;
+    std::int64_t max_pixels = io::default_max_pixels;
     Policy policy;
     Key key;
     int views = 1;
@@ -114,7 +115,7 @@ class Augmenter {
  private:
     /// Writes all views of an image; returns their plans as --plan-out shows them.
     [[nodiscard]] std::string augment(const Item& item, std::size_t place) const {
-        const io::Image image = io::read(item.input);
+        const io::Image image = io::read(item.input, options_.max_pixels);
         io::Image result;
         Key key = options_.key;
         key.index += place;
@@ -155,6 +156,7 @@ void add_augment(CLI::App& app, int& exit_code) {
     augment.add_option("IN", options->inputs, "JPEG and PNG files, and folders to be searched for them")
         ->required()
         ->type_name("");
+    add_input_options(augment, options->max_pixels);
     add_output_options(
         augment, options->output,
         "File for the result; or folder for the results, if it is one, ends in /, or IN is a folder or several");

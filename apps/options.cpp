@@ -65,6 +65,13 @@ std::string range(const OpInfo& op) {
 
 }  // namespace
 
+void add_input_options(CLI::App& app, std::int64_t& max_pixels) {
+    app.add_option("--max-pixels", max_pixels, "Refuse images of more pixels, width times height, before decoding them")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{std::numeric_limits<std::int32_t>::max()}).description(""))
+        ->type_name("N")
+        ->capture_default_str();
+}
+
 void add_output_options(CLI::App& app, OutputOptions& output, const std::string& what) {
     app.add_option("-o,--output", output.path, what)->required()->type_name("OUT");
     app.add_option_function<std::string>(

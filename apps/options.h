@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ struct OutputOptions {
     int quality = io::default_quality;
 };
 
+void add_input_options(CLI::App& app, std::int64_t& max_pixels);
 void add_output_options(CLI::App& app, OutputOptions& output, const std::string& what);
 void add_policy_options(CLI::App& app, Policy& policy);  ///< and --fill
 void add_crop_options(CLI::App& app, Policy& policy);    ///< --crop and what is of use with it

@@ -14,16 +14,22 @@ constexpr std::array scales{1, 2, 4};
 
 std::string text_of(Size size) { return std::to_string(size.width) + " x " + std::to_string(size.height); }
 
-void check_size(const Header& header, std::string_view name) {
+void check_size(const Header& header, std::int64_t max_pixels, std::string_view name) {
     constexpr std::uint32_t max_side = 1'000'000;
     constexpr std::uint64_t max_bytes = std::numeric_limits<std::int32_t>::max();
-    const std::uint64_t bytes = std::uint64_t{header.width} * header.height * header.channels;
-    if (header.width > max_side || header.height > max_side || bytes > max_bytes) {
+    const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
+    const auto size = [&] {
+        return "is " + std::to_string(header.width) + " x " + std::to_string(header.height) + " pixels";
+    };
+    if (header.width > max_side || header.height > max_side || pixels * header.channels > max_bytes) {
         throw Error(name,
-                    "is " + std::to_string(header.width) + " x " + std::to_string(header.height) + " pixels of " +
-                        std::to_string(header.channels) + (header.channels == 1 ? " byte" : " bytes") +
+                    size() + " of " + std::to_string(header.channels) + (header.channels == 1 ? " byte" : " bytes") +
                         ", more than 2^31 - 1 bytes or 1,000,000 pixels a side",
                     "scale it down or cut it up");
+    }
+    if (static_cast<std::int64_t>(pixels) > max_pixels) {
+        throw Error(name, size() + ", more than the " + std::to_string(max_pixels) + " that are allowed",
+                    "scale it down, or raise max_pixels (--max-pixels) if it is meant to be so large");
     }
 }
 
@@ -91,13 +97,14 @@ Decoder::~Decoder() = default;
 Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
-Picture Decoder::open(std::span<const std::byte> bytes, std::string_view name, Orientation orientation) {
+Picture Decoder::open(std::span<const std::byte> bytes, std::string_view name, Orientation orientation,
+                      std::int64_t max_pixels) {
     State& state = *state_;
     state.reader = nullptr;
     state.source = {{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name};
     Reader* const reader = (detect(state.source.bytes, name) == Format::jpeg ? state.jpeg : state.png).get();
     const Header header = state.read_header(*reader);
-    check_size(header, name);
+    check_size(header, max_pixels, name);
     state.stored = {static_cast<int>(header.width), static_cast<int>(header.height)};
     state.orientation = orientation == Orientation::upright ? header.orientation : 1;
     state.reader = reader;

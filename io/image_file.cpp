@@ -20,9 +20,9 @@ std::optional<Format> format_of(const fs::path& path) {
     return std::nullopt;
 }
 
-Image decode(std::span<const std::uint8_t> bytes, const fs::path& name) {
+Image decode(std::span<const std::uint8_t> bytes, const fs::path& name, std::int64_t max_pixels) {
     Decoder decoder;
-    const Picture picture = decoder.open(std::as_bytes(bytes), name.native());
+    const Picture picture = decoder.open(std::as_bytes(bytes), name.native(), Orientation::upright, max_pixels);
     Image image{picture.width, picture.height, picture.channels, {}};
     with_memory(name,
                 [&] { image.pixels.resize(image_bytes(Layout::u8_hwc, image.width, image.height, image.channels)); });
@@ -30,10 +30,10 @@ Image decode(std::span<const std::uint8_t> bytes, const fs::path& name) {
     return image;
 }
 
-Image read(const fs::path& path) {
+Image read(const fs::path& path, std::int64_t max_pixels) {
     constexpr std::size_t max_size = std::numeric_limits<std::int32_t>::max();
     const auto accept = [&](std::span<const std::uint8_t> start) { (void)detect(start, path.native()); };
-    return decode(with_memory(path, [&] { return read_bytes(path, max_size, accept); }), path);
+    return decode(with_memory(path, [&] { return read_bytes(path, max_size, accept); }), path, max_pixels);
 }
 
 std::vector<std::uint8_t> encode(ImageView image, Format format, int quality, const fs::path& name) {

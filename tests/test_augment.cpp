@@ -223,6 +223,19 @@ TEST_CASE("a batch, by a runner or without", "[augment]") {
     CHECK(work.done() == 40);
 }
 
+TEST_CASE("a picture of too many pixels is broken", "[augment]") {
+    for (const int less : {0, 1}) {
+        Work work(3, {}, {.policy = cropping(20, 16), .max_pixels = 60 * 50 - less});
+        std::vector<std::string> problems(3);
+        work.run({.normalization = imagenet}, problems);
+        for (int i = 0; i < 3; ++i) {
+            CHECK(contains(problems[i], "60 x 50 pixels, more than the 2999 that are allowed") == (less == 1));
+            CHECK(problems[i].empty() == (less == 0));
+            CHECK(work.results[i].untouched() == (less == 1));
+        }
+    }
+}
+
 TEST_CASE("a broken picture is named, and its results are untouched", "[augment]") {
     const int threads = GENERATE(1, 3);
     Threads own(threads);

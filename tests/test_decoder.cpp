@@ -155,6 +155,22 @@ TEST_CASE("channels are converted", "[decoder]") {
     }
 }
 
+TEST_CASE("a picture of too many pixels is refused", "[decoder]") {
+    io::Decoder decoder;
+    for (const Bytes& bytes : {jpeg(picture(30, 20, 3), {}), png(30, 20, {"", PNG_COLOR_TYPE_GRAY})}) {
+        const auto open = [&](std::int64_t most) {
+            return decoder.open(as_bytes(bytes), "picture", io::Orientation::upright, most);
+        };
+        CHECK(open(600).width == 30);
+        Pixels out(8, 8, 3);
+        for (const std::int64_t most : {599, 0, -1}) {
+            const std::string line = message_of([&] { (void)open(most); });
+            CHECK(contains(line, "is 30 x 20 pixels, more than the " + std::to_string(most) + " that are allowed"));
+            CHECK(contains(message_of([&] { decoder.decode({0, 0, 8, 8}, out.view()); }), "is not open"));
+        }
+    }
+}
+
 TEST_CASE("any stride can be decoded into", "[decoder]") {
     io::Decoder decoder;
     for (const Bytes& bytes : {jpeg(picture(50, 40, 3), {}), png(50, 40, {"", PNG_COLOR_TYPE_RGB}),

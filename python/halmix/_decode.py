@@ -19,13 +19,14 @@ CHOICES = {
     "orientation": ("stored", "upright"),
     "on_error": ("raise", "repeat", "skip"),
 }
+MAX_PIXELS = 178_956_970  # Pillow opens no picture that has more
 
 
 def decode_augment(
     images, *, seed, epoch=0, indices=None, views=("aug",), out=None, dtype="uint8", layout=None,
     mean=(0, 0, 0), std=(1, 1, 1), threads=1, engine=None,
     severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, crop=None,
-    mode="exact", orientation="stored", on_error="raise",
+    mode="exact", orientation="stored", on_error="raise", max_pixels=MAX_PIXELS,
 ):  # fmt: skip
     """`augmix_batch` for JPEG and PNG files: each is decoded once for all its views, and only what the crop needs.
 
@@ -45,6 +46,8 @@ def decode_augment(
         on_error: what happens if a picture is broken, or its file cannot be read. ``"raise"``: ValueError, or OSError,
             with its path, or ``images[i]``; other results are then complete or untouched. ``"repeat"``: the next intact
             picture's results are taken instead, and ``"skip"``: it is left out; both with a RuntimeWarning about it.
+        max_pixels: a picture of more, width times height before the crop, is broken; a few bytes can claim any size, and
+            memory and time grow with it. The default is Pillow's; up to 2^31 - 1 can be allowed.
 
     Returns what `augmix_batch` does; but with ``on_error`` of ``"repeat"`` and ``"skip"`` a pair: that, and for each
     image of it the position in `images` of the picture that it shows. Raises ValueError if there is none to repeat, and
@@ -52,7 +55,7 @@ def decode_augment(
     noticed. The GIL is released, and Ctrl-C ends the batch between two pictures. May be called from many threads, and
     after a fork.
     """
-    how = choices(mode=mode, orientation=orientation, on_error=on_error)
+    how = choices(mode=mode, orientation=orientation, on_error=on_error, max_pixels=max_pixels)
     crop = crop_of(crop)
     policy = make_policy(severity, width, depth, alpha, augmentation_set, fill, crop)
     dtype, layout = result_kind(dtype, layout)
@@ -85,11 +88,11 @@ def decode_augment(
 
 
 def choices(**given):
-    """The arguments that are one of a few names."""
-    for name, value in given.items():
-        if value not in CHOICES[name]:
-            raise ValueError(f"{name}: {value!r}; allowed are {', '.join(CHOICES[name])}")
-    return given
+    """The arguments that say how files are read, checked."""
+    for name, names in CHOICES.items():
+        if given[name] not in names:
+            raise ValueError(f"{name}: {given[name]!r}; allowed are {', '.join(names)}")
+    return {**given, "max_pixels": in_range("max_pixels", given["max_pixels"], 1, 2**31 - 1)}
 
 
 def is_encoded(image):
@@ -141,7 +144,8 @@ class Pictures:
         """Height and width of each one's results. What cannot be read is as large as the first that can."""
         if crop is not None:
             return [crop.size] * len(self)
-        sizes = _core.picture_sizes(self.files, self.names, getattr(_core.Orientation, self.how["orientation"]))
+        orientation = getattr(_core.Orientation, self.how["orientation"])
+        sizes = _core.picture_sizes(self.files, self.names, orientation, self.how["max_pixels"])
         usual = next((size for size in sizes if size != (0, 0)), (1, 1))
         return [size[::-1] if size != (0, 0) else usual[::-1] for size in sizes]
 
@@ -152,7 +156,7 @@ class Pictures:
         problems = _core.decode_batch(
             engine, *draws, self.files, self.names, flat, layout, made_floats, threads,
             getattr(_core.Mode, self.how["mode"]), getattr(_core.Orientation, self.how["orientation"]),
-            on_error != "raise",
+            self.how["max_pixels"], on_error != "raise",
         )  # fmt: skip
         problems = [known or found for known, found in zip(self.problems, problems)]
         count = len(self)

@@ -483,14 +483,14 @@ class Pictures {
 
 /// Width and height of each picture, (0, 0) of those whose header cannot be read.
 std::vector<std::tuple<int, int>> picture_sizes(const nb::list& files, const nb::list& names,
-                                                io::Orientation orientation) {
+                                                io::Orientation orientation, std::int64_t max_pixels) {
     const Pictures pictures(files, names);
     std::vector<std::tuple<int, int>> sizes(pictures.bytes.size());
     nb::gil_scoped_release release;
     thread_local io::Decoder decoder;
     for (std::size_t i = 0; i < sizes.size(); i++) {
         try {
-            const io::Picture picture = decoder.open(pictures.bytes[i], pictures.names[i], orientation);
+            const io::Picture picture = decoder.open(pictures.bytes[i], pictures.names[i], orientation, max_pixels);
             sizes[i] = {picture.width, picture.height};
         } catch (const io::Error&) {
             sizes[i] = {0, 0};  // what is wrong, who decodes it says
@@ -504,7 +504,7 @@ std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy
                                       const nb::list& indices, const std::vector<int>& view_numbers,
                                       const nb::list& files, const nb::list& names, nb::handle out, Layout out_layout,
                                       const Normalization& normalization, int threads, io::Mode mode,
-                                      io::Orientation orientation, bool tell) {
+                                      io::Orientation orientation, std::int64_t max_pixels, bool tell) {
     const std::vector<Key> keys = keys_of(seed, epoch, indices);
     const Pictures pictures(files, names);
     std::vector<Held> held;
@@ -522,7 +522,7 @@ std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy
     }
     Signals signals;
     nb::gil_scoped_release release;
-    const io::Recipe recipe{policy, view_numbers, mode, orientation};
+    const io::Recipe recipe{policy, view_numbers, mode, orientation, max_pixels};
     std::vector<io::Sample> samples;
     for (std::size_t i = 0; i < count; i++) {
         samples.push_back({pictures.bytes[i], pictures.names[i], keys[i],

@@ -1,5 +1,6 @@
 """The command `halmix` on real files, good and bad. HALMIX_COMMAND names the command."""
 
+import contextlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import warnings
 import zlib
 
 import numpy as np
@@ -360,10 +362,10 @@ BAD_FILES = {
     "transparent_palette.png": (encoded(picture().quantize(9), transparency=bytes(9)), "transparent"),
     "huge.png": (png(100000, 100000, 8, 2, b""), "100000 x 100000"),
     "wide.png": (png(2147483647, 1, 8, 0, b""), "2147483647 x 1"),
-    "large.png": (png(40000, 40000, 8, 0, b""), "Not enough"),
-    "large_interlaced.png": (png(40000, 40000, 8, 0, b"", interlace=1), "Not enough"),
+    "large.png": (png(40000, 40000, 8, 0, b""), "40000 x 40000 pixels, more than the 178956970 that are allowed"),
+    "large_interlaced.png": (png(40000, 40000, 8, 0, b"", interlace=1), "--max-pixels"),
     "huge.jpg": (with_jpeg_size(JPEG, 65500, 65500), "65500 x 65500"),
-    "large.jpg": (with_jpeg_size(JPEG, 26000, 26000), "Corrupt JPEG data"),
+    "large.jpg": (with_jpeg_size(JPEG, 26000, 26000), "--max-pixels"),
     "too_wide.jpg": (with_jpeg_size(JPEG, 65535, 1), "65500"),
     "no_height.jpg": (with_jpeg_size(JPEG, 64, 0), "damaged"),
     **ENDLESS_METADATA,
@@ -387,13 +389,53 @@ def test_huge_headers_take_neither_memory_nor_time():
         with open(name, "wb") as file:
             file.write(BAD_FILES[name][0])
         start = time.monotonic()
-        process = subprocess.Popen([HALMIX, "augment", name, "-o", "out.png"], stderr=subprocess.DEVNULL)
+        command = [HALMIX, "augment", name, "-o", "out.png", "--max-pixels", "2147483647"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 1
         assert time.monotonic() - start < 5, name
         if not SANITIZED:
             assert usage.ru_maxrss < 100 * 1024, (name, usage.ru_maxrss)  # in KiB
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_max_pixels(allowed):
+    """At the limit and one pixel above it."""
+    picture().save("in.png")
+    picture(channels=1).save("in.jpg")
+    run("augment", "in.png", "-o", "out.png", "--plan-out", "plan.json")
+    os.remove("out.png")
+    for name in "in.png", "in.jpg":
+        for command in ("augment", "apply --ops equalize", "replay --plan plan.json", "figure"):
+            arguments = [*command.split(), name, "-o", "out.png", "--max-pixels", 64 * 48 - 1 + allowed]
+            if allowed:
+                run(*arguments)
+                os.remove("out.png")
+            else:
+                line = failure(*arguments, code=1)
+                assert line.startswith(f"{name}: is 64 x 48 pixels, more than the 3071 that are allowed; "), line
+                assert "--max-pixels" in line and not os.path.exists("out.png")
+
+
+def test_max_pixels_is_pillows_limit():
+    most = 2 * Image.MAX_IMAGE_PIXELS
+    width = 18415
+    assert most % width == 0
+    for more, expected in (0, "Not enough"), (1, f"more than the {most} that are allowed"):
+        with open("in.png", "wb") as file:
+            file.write(png(width, most // width + more, 1, 0, b""))
+        assert expected in failure("augment", "in.png", "-o", "out.png", code=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with pytest.raises(Image.DecompressionBombError) if more else contextlib.nullcontext():
+                Image.open("in.png")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "2147483648", "1e9", "x"])
+def test_wrong_max_pixels(number):
+    picture().save("in.png")
+    assert "--max-pixels" in failure("augment", "in.png", "-o", "out.png", f"--max-pixels={number}", code=2)
 
 
 def test_metadata_is_not_unpacked():

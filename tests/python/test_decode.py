@@ -285,6 +285,24 @@ def test_parts_and_flips_never_become_something_else(files, rng):
         assert len(got) == len(shown) < 300
 
 
+@pytest.mark.parametrize("crop", [None, 16])
+def test_max_pixels(rng, crop):
+    from halmix._decode import MAX_PIXELS
+
+    assert MAX_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
+    small, large = (encoded(make_image(rng, width, 40), form="PNG") for width in (50, 51))
+    for limit in 2000, 2039:
+        with pytest.raises(ValueError, match=rf"^images\[0\]: is 51 x 40 pixels, more than the {limit} that are allowed; .*max_pixels"):
+            halmix.decode_augment([large], seed=3, crop=crop, max_pixels=limit)
+    assert np.array_equal(
+        halmix.decode_augment([large], seed=3, crop=crop, max_pixels=2040),
+        halmix.decode_augment([large], seed=3, crop=crop),
+    )
+    with pytest.warns(RuntimeWarning, match="more than the 2000"):
+        got, shown = halmix.decode_augment([large, small], seed=3, crop=crop, on_error="skip", max_pixels=2000)
+    assert shown == [1] and len(got) == 1
+
+
 # Arguments.
 
 
@@ -292,6 +310,7 @@ def test_parts_and_flips_never_become_something_else(files, rng):
     ({"mode": "quick"}, ValueError, "mode: 'quick'; allowed are exact, fast"),
     ({"orientation": 1}, ValueError, "orientation: 1; allowed are stored, upright"),
     ({"on_error": None}, ValueError, "on_error: None; allowed are raise, repeat, skip"),
+    ({"max_pixels": 0}, ValueError, "max_pixels: 0; allowed are whole numbers 1..2147483647"),
     ({"images": b"x"}, TypeError, "images: bytes; allowed are lists of bytes and of paths"),
     ({"images": "x.jpg"}, TypeError, "images: str; allowed are lists"),
     ({"images": np.zeros(4, np.uint8)}, TypeError, "images: ndarray; allowed are lists"),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,6 +32,7 @@ struct Recipe {
     std::vector<int> views{0};  ///< -1: the picture itself, normalised; 0..65535: augmented, with that view of its key
     Mode mode = Mode::exact;
     Orientation orientation = Orientation::stored;
+    std::int64_t max_pixels = default_max_pixels;  ///< a picture that has more, before it is cropped, is broken
 };
 
 /// A picture and where its results go.

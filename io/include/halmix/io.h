@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -21,6 +22,10 @@ class HALMIX_API Error : public std::runtime_error {
     /// From a failed system call: `problem` is such as "cannot be read", the reason and the remedy follow from `errno`.
     [[nodiscard]] static Error system(const std::filesystem::path& path, std::string_view problem, int error_number);
 };
+
+/// The most pixels that a picture may have, unless a caller allows another number: above as many Pillow raises its
+/// DecompressionBombError. A few bytes can claim any size, and memory and time grow with it.
+inline constexpr std::int64_t default_max_pixels = 178'956'970;
 
 /// What a picture's header says.
 struct Picture {
@@ -71,8 +76,9 @@ struct Reduction {
 ///   says that it is Adobe's. 12-bit and lossless pictures are refused.
 /// * PNG: gray, RGB or palette (which becomes RGB), with 1 to 8 bits, interlaced or not. 16 bits are refused. An alpha
 ///   channel or transparent colour is dropped if every pixel of the window is opaque; otherwise the picture is refused.
-/// * More than 2^31 - 1 decoded bytes or 1,000,000 pixels a side are refused. No memory is taken on a header's word but
-///   for progressive JPEG and interlaced PNG, and there it is touched only as pixels arrive.
+/// * More than `max_pixels` are refused, and in any case more than 2^31 - 1 decoded bytes or 1,000,000 pixels a side.
+///   No memory is taken on a header's word but for progressive JPEG and interlaced PNG, and there it is touched only as
+///   pixels arrive.
 ///
 /// **What a window saves.** Pixels beside and above it are not computed, what is stored below it is not read. So a
 /// picture that is damaged below the window gives the window; each window that reaches the bottom row checks the whole
@@ -95,9 +101,10 @@ class HALMIX_API Decoder {
     Decoder& operator=(Decoder&&) noexcept;
 
     /// Reads the header of a picture. `bytes` and `name`, which stands for the picture in messages, stay the caller's
-    /// and must live as long as this picture is decoded.
+    /// and must live as long as this picture is decoded. A picture whose width times height is more than `max_pixels`
+    /// is refused.
     Picture open(std::span<const std::byte> bytes, std::string_view name = "picture",
-                 Orientation orientation = Orientation::upright);
+                 Orientation orientation = Orientation::upright, std::int64_t max_pixels = default_max_pixels);
 
     /// Decodes a window of the opened picture into `out`, as often as you like. The window lies in the picture; `out`
     /// has its size, u8_hwc, any stride. `out.channels` may be other than the picture's, as with Pillow's convert: 3
