@@ -11,6 +11,7 @@ add_library(halmix_io STATIC
     io/jpeg.cpp
     io/orientation.cpp
     io/png.cpp
+    io/png_metadata.cpp
     io/rows.cpp)
 target_include_directories(halmix_io
     PUBLIC ${PROJECT_SOURCE_DIR}/io/include ${PROJECT_SOURCE_DIR}/runtime/include

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 
 #include "codec.h"
@@ -24,7 +25,8 @@ constexpr int max_scans = 500;
 /// AMD EPYC, November 2026).
 constexpr int block = 16;
 
-constexpr std::array<std::uint8_t, 6> exif_header{'E', 'x', 'i', 'f', 0, 0};
+constexpr std::string_view exif_header("Exif\0\0", 6);
+constexpr std::string_view xmp_header("http://ns.adobe.com/xap/1.0/\0", 29);
 
 Escape& escape_of(j_common_ptr info) { return *static_cast<Escape*>(info->client_data); }
 
@@ -97,14 +99,25 @@ struct Destination {
     }
 };
 
-int orientation_of(const jpeg_decompress_struct& info) {
+/// From EXIF data, which continue in the next marker of that kind, and from the last XMP. `joined` is room for them.
+int orientation_of(const jpeg_decompress_struct& info, std::vector<std::uint8_t>& joined) {
+    std::span<const std::uint8_t> exif;
+    std::span<const std::uint8_t> xmp;
     for (const jpeg_marker_struct* marker = info.marker_list; marker != nullptr; marker = marker->next) {
-        const std::span bytes(marker->data, marker->data_length);
-        if (bytes.size() > exif_header.size() && std::ranges::equal(bytes.first<6>(), exif_header)) {
-            return exif_orientation(bytes.subspan(exif_header.size()));
+        const std::span<const std::uint8_t> bytes(marker->data, marker->data_length);
+        const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
+        if (text.starts_with(xmp_header)) xmp = bytes.subspan(xmp_header.size());
+        if (!text.starts_with(exif_header)) continue;
+        if (exif.empty()) {
+            exif = bytes;
+            continue;
         }
+        if (exif.data() != joined.data()) joined.assign(exif.begin(), exif.end());
+        joined.insert(joined.end(), bytes.begin() + exif_header.size(), bytes.end());
+        exif = joined;
     }
-    return 1;
+    const std::optional<int> found = exif_orientation(exif);
+    return found ? *found : xmp_orientation(xmp);
 }
 
 class JpegReader : public Reader {
@@ -141,7 +154,7 @@ class JpegReader : public Reader {
                             "convert it to gray or RGB");
         }
         return {info.image_width, info.image_height, info.out_color_space == JCS_GRAYSCALE ? 1 : 3,
-                orientation_of(info)};
+                orientation_of(info, joined_exif_)};
     }
 
     void decode(const Window& window, int eighths, const Rows& rows) override {
@@ -230,6 +243,7 @@ class JpegReader : public Reader {
     Codec<jpeg_decompress_struct> codec_;
     jpeg_progress_mgr progress_{};
     std::string_view name_;
+    std::vector<std::uint8_t> joined_exif_;
     Scratch scratch_;
 };
 

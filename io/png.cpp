@@ -7,7 +7,7 @@
 #include <string>
 
 #include "codec.h"
-#include "orientation.h"
+#include "png_metadata.h"
 
 namespace halmix::io {
 namespace {
@@ -42,28 +42,6 @@ struct Writer {
     }
 };
 
-/// Big-endian.
-std::uint32_t number_at(std::span<const std::uint8_t> bytes, std::size_t at) {
-    return std::uint32_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
-}
-
-/// From the chunk eXIf, which may come behind the pixels.
-int orientation_of(std::span<const std::uint8_t> png) {
-    constexpr std::string_view exif = "eXIf";
-    constexpr std::size_t around = 12;  // size and name before a chunk's data, the checksum behind
-    std::span<const std::uint8_t> rest = png.subspan(std::min<std::size_t>(png.size(), 8));
-    while (rest.size() >= around) {
-        const std::size_t size = number_at(rest, 0);
-        if (size > rest.size() - around) return 1;
-        if (std::equal(exif.begin(), exif.end(), rest.data() + 4)) {
-            const auto crc = crc32(0, rest.data() + 4, static_cast<uInt>(size + 4));
-            return crc == number_at(rest, size + 8) ? exif_orientation(rest.subspan(8, size)) : 1;
-        }
-        rest = rest.subspan(size + around);
-    }
-    return 1;
-}
-
 class PngReader : public Reader {
  public:
     ~PngReader() override { close(); }
@@ -90,7 +68,7 @@ class PngReader : public Reader {
         channels_ = (type & PNG_COLOR_MASK_COLOR) == 0 ? 1 : 3;
         alpha_ = (type & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
         return {png_get_image_width(png_, info_), png_get_image_height(png_, info_), channels_,
-                orientation_of(source.bytes)};
+                metadata_.orientation(source.bytes)};
     }
 
     void decode(const Window& window, int /*eighths*/, const Rows& rows) override {
@@ -150,6 +128,7 @@ class PngReader : public Reader {
     Escape escape_;
     int channels_ = 0;
     bool alpha_ = false;
+    PngMetadata metadata_;
     Scratch scratch_;
 };
 

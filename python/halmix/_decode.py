@@ -42,7 +42,7 @@ def decode_augment(
             of a JPEG, a part that the crop makes smaller is decoded at the lowest resolution, of 1, 2, 4 and 8 eighths,
             that still has the crop's size. It differs as another filter does, and by up to a pixel in its place.
         orientation: ``"stored"``: which way up pixels are in the file, as with ``Image.open``; ``"upright"``: as EXIF
-            says.
+            or XMP say, with ``ImageOps.exif_transpose``.
         on_error: what happens if a picture is broken, or its file cannot be read. ``"raise"``: ValueError, or OSError,
             with its path, or ``images[i]``; other results are then complete or untouched. ``"repeat"``: the next intact
             picture's results are taken instead, and ``"skip"``: it is left out; both with a RuntimeWarning about it.

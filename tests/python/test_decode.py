@@ -3,11 +3,13 @@
 import importlib
 import io
 import pathlib
+import struct
 import subprocess
 import sys
 import threading
 import time
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -120,6 +122,177 @@ def test_orientation(rng, orientation):
             got = halmix.decode_augment([file], seed=3, crop=crop, orientation=name)
             want = halmix.augmix_batch([opened(file, name == "upright")], seed=3, crop=crop)
             assert np.array_equal(got, want)
+
+
+SMALL = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14  # each turn of it is another picture
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_chunks(*chunks, late=False):
+    """A PNG with these chunks before its pixels, or behind them."""
+    file = encoded(SMALL, form="PNG")
+    at = file.index(b"IEND" if late else b"IDAT") - 4
+    return file[:at] + b"".join(chunk(*each) for each in chunks) + file[at:]
+
+
+def with_segments(*segments):
+    """A JPEG with these APP1 segments."""
+    file = encoded(np.repeat(np.repeat(SMALL, 8, 0), 8, 1))
+    return file[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(each) + 2) + each for each in segments) + file[2:]
+
+
+def tiff(*entries, order="<", mark=None, behind=b""):
+    """EXIF data of entries of a tag, a type, a count, and the values' bytes, or where they are; and what is behind."""
+    listed = b"".join(
+        struct.pack(order + "HHI", tag, kind, count)
+        + (struct.pack(order + "I", value) if isinstance(value, int) else value.ljust(4, b"\0"))
+        for tag, kind, count, value in entries
+    )
+    mark = mark or (b"II*\0" if order == "<" else b"MM\0*")
+    return mark + struct.pack(order + "IH", 8, len(entries)) + listed + bytes(4) + behind
+
+
+def orientation_of_pillow(file):
+    """The file turned as Pillow does it; None where it ends with an error, as it does for some damaged metadata."""
+    from PIL import ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(file))).convert("RGB"))
+        except Exception:  # of many kinds
+            return None
+
+
+def turns_like_pillow(*files):
+    """Checks that each is turned as Pillow turns it; returns how many pictures there are among them."""
+    ways = set()
+    for file in files:
+        want = orientation_of_pillow(file)
+        got = halmix.decode_augment([file], seed=1, views=("clean",), orientation="upright")[0]
+        if want is None:
+            continue
+        assert got.shape == want.shape and np.array_equal(got, want), (file, got.shape)
+        ways.add((got.shape, got.tobytes()))
+    return len(ways)
+
+
+FORMATS = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 99: "H"}
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_types_of_orientation(order, kind):
+    files = []
+    for value in (*range(-1 if FORMATS[kind].islower() and kind != 2 else 0, 11), 127):
+        for count in 0, 1, 2, 3, 5:
+            one = struct.pack(order + FORMATS[kind], b"%d" % (value % 10) if kind == 2 else value)
+            values = one * min(count, 1) + struct.pack(order + FORMATS[kind], b"3" if kind == 2 else 3) * (count - 1)
+            field, behind = (values, b"") if len(values) <= 4 else (26, values)
+            exif = tiff((0x112, kind, count, field), order=order, behind=behind)
+            files += [with_chunks((b"eXIf", exif)), with_segments(b"Exif\0\0" + exif)]
+    assert turns_like_pillow(*files) == (2 if kind in (1, 2, 7, 99) else 16)  # of PNG and JPEG
+
+
+def test_forms_of_exif():
+    turned = tiff((0x112, 3, 1, 6))
+    short = (0x112, 3, 1, 8)
+    xmp = b'<x tiff:Orientation="3"/>'
+    tiffs = [
+        turned, b"Exif\0\0" + turned, b"Exif\0\0" * 2 + turned, b"Exif\0" + turned, b"", b"II", b"II*\0", turned[:9],
+        turned[:21], turned[:22], turned[:26], tiff((0x112, 3, 1, 6), mark=b"II\0*"), tiff((0x112, 3, 1, 6), mark=b"IM*\0"),
+        tiff((0x112, 3, 1, b"\0\x06"), order=">", mark=b"MM*\0"), tiff((0x112, 3, 1, 6), mark=b"II+\0"), tiff(),
+        tiff((0x112, 3, 1, 6), short), tiff((0x112, 3, 0, 6), short), tiff((0x112, 77, 1, 6), short),
+        tiff((0x112, 3, 3, 38), short, behind=bytes(6)), tiff((0x112, 3, 9999, 38), short), tiff((0x112, 3, 3, 34), short),
+        # An entry before it whose values are cut off, too many, or at no place.
+        tiff((0x10E, 2, 30, 40), short), tiff((0x10E, 2, 2000, 8), short), tiff((0x10E, 2, 20, 2**32 - 1), short),
+        tiff((0x10E, 2, 20, 8), (0x10F, 2, 20, 8), short), tiff((0x10E, 2, 30, 8), (0x112, 3, 3, 8), short),
+        tiff((0x10E, 2**16 - 1, 2**32 - 1, 8), short), tiff((0x10E, 12, 2**32 - 1, 8), short),
+    ]
+    files = []
+    for exif in tiffs:
+        for more in (), (xmp,):
+            packets = [b"http://ns.adobe.com/xap/1.0/\0" + each for each in more]
+            texts = [(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + each) for each in more]
+            files += [
+                with_segments(b"Exif\0\0" + exif, *packets), with_segments(*packets, b"Exif\0\0" + exif),
+                with_chunks((b"eXIf", exif), *texts), with_chunks(*texts, (b"eXIf", exif), late=True),
+            ]  # fmt: skip
+    # Pieces of it, of which the second goes on where the first ends.
+    pieces = [b"Exif\0\0" + each for each in (turned[:9], turned[9:15], b"", turned[15:])]
+    files += [with_segments(*pieces), with_segments(pieces[0], b"other", *pieces[1:]), with_segments(*pieces[1:])]
+    files += [with_chunks((b"eXIf", turned), (b"eXIf", tiff(short))), with_chunks((b"eXIf", b""), (b"eXIf", turned))]
+    assert turns_like_pillow(*files) == 8
+
+
+def test_orientation_of_xmp():
+    pictures = []
+    for text in [
+        b'<a tiff:Orientation="6"/>', b"<tiff:Orientation>8</tiff:Orientation>", b"<tiff:Orientation>0<", b"tiff:Orientation",
+        b'tiff:Orientation="', b"tiff:Orientation='6'", b'tiff:Orientation="9"', b'tiff:Orientation=">7', b"", b"\0",
+        b"tiff:Orientation tiff:Orientation>5", b"tiff:Orientation>x tiff:Orientation>25", b"tiff:Orientation>/", b"x" * 70000,
+        b"tiff:tiff:Orientation>4", b"\0\0tiff:Orientation>3", b"tiff:Orientation>:",
+    ]:  # fmt: skip
+        packet = b"http://ns.adobe.com/xap/1.0/\0" + text[:60000]
+        pictures += [with_segments(packet), with_segments(b"http://ns.adobe.com/xap/1.0/\0tiff:Orientation>2", packet)]
+        key = b"XML:com.adobe.xmp\0"
+        for late in False, True:
+            pictures += [
+                with_chunks((b"iTXt", key + b"\0\0\0\0" + text), late=late),
+                with_chunks((b"iTXt", key + b"\0\7en\0title\0" + text), late=late),
+                with_chunks((b"iTXt", key + b"\1\0en\0\0" + zlib.compress(text)), late=late),
+                with_chunks((b"iTXt", key + b"\1\1\0\0" + zlib.compress(text)), late=late),
+                with_chunks((b"iTXt", key + text), late=late),
+                with_chunks((b"tEXt", key + text), late=late),
+                with_chunks((b"zTXt", key + b"\0" + zlib.compress(text)), late=late),
+                with_chunks((b"tEXt", key + b"tiff:Orientation>2"), (b"tEXt", key + text), late=late),
+                with_chunks((b"tEXt", b"XML:com.adobe.xml\0" + text), late=late),
+            ]
+    assert turns_like_pillow(*pictures) > 10
+
+
+def test_orientation_of_imagemagicks_text():
+    pictures = []
+    for exif in b"Exif\0\0" + tiff((0x112, 3, 1, 6)), tiff((0x112, 4, 1, 8)), b"", tiff():
+        text = exif.hex().encode()
+        lines = b"".join(text[i : i + 72] + b"\n" for i in range(0, len(text), 72))
+        for body in [
+            b"\nexif\n%8d\n" % len(exif) + lines, b"\nexif\n%8d\n" % len(exif) + lines.upper(), b"exif\n" + lines,
+            b"\nexif\n8\n" + lines.replace(b"\n", b"\n\n"), b"\nexif\n8\nx" + lines, b"\n\n\n" + text, b"\n\n" + text,
+        ]:
+            for late in False, True:
+                xmp = b"tEXt", b"XML:com.adobe.xmp\0tiff:Orientation>3"
+                for kind, value in (b"tEXt", body), (b"zTXt", b"\0" + zlib.compress(body)):
+                    raw = kind, b"Raw profile type exif\0" + value
+                    pictures += [
+                        with_chunks(raw, late=late), with_chunks(raw, xmp, late=late),
+                        with_chunks(raw, (b"eXIf", tiff((0x112, 3, 1, 2))), late=late),
+                        with_chunks((kind, b"Raw profile type APP1\0" + value), late=late),
+                    ]  # fmt: skip
+    assert turns_like_pillow(*pictures) == 5
+
+
+def test_texts_that_are_not_read():
+    """Too long ones, with which Pillow refuses the picture, and damaged ones."""
+    xmp = b"XML:com.adobe.xmp\0\0" + zlib.compress(b"tiff:Orientation>6" + bytes(1 << 20))
+    for text in xmp, xmp[:-7], xmp[:19], b"XML:com.adobe.xmp\0\1" + xmp[19:]:
+        file = with_chunks((b"zTXt", text))
+        assert halmix.decode_augment([file], seed=1, orientation="upright").shape == (1, 2, 3, 3)
+
+
+def test_changed_metadata_turns_like_pillow(rng):
+    """EXIF data with bytes changed at random."""
+    base = tiff((0x100, 4, 1, 7), (0x10E, 2, 6, 62), (0x112, 3, 1, 6), (0x11A, 5, 1, 68), behind=b"Title\0" + bytes(range(8)))
+    files = []
+    for _ in range(1500):
+        exif = bytearray(base[: rng.integers(20, len(base) + 1)] if rng.integers(4) == 0 else base)
+        for at in rng.integers(4, len(exif), rng.integers(1, 4)):
+            exif[at] = rng.choice([0, 1, 2, 3, 4, 5, 6, 8, 9, 16, 255, exif[at] ^ 1 << int(rng.integers(8))])
+        files.append(with_chunks((b"eXIf", bytes(exif))))
+    assert turns_like_pillow(*files) > 3
 
 
 def test_what_files_may_be(files, tmp_path):

@@ -42,9 +42,9 @@ struct Window {
     int height = 0;
 };
 
-/// Which way up a picture is that has an EXIF orientation (JPEG's APP1, PNG's eXIf).
+/// Which way up a picture is whose EXIF data, or else XMP, say an orientation.
 enum class Orientation : unsigned char {
-    upright,  ///< as EXIF says it is meant to be seen: Pillow's ImageOps.exif_transpose
+    upright,  ///< as they say it is meant to be seen: Pillow's ImageOps.exif_transpose
     stored,   ///< as its pixels are stored: what Pillow's Image.open(file).convert("RGB") gives
 };
 
