@@ -361,7 +361,7 @@ halmix::Plan read_plan(const json& request, const Images& images) {
 json time_on_gpu(const json& request, const Images& images, GpuBatch& batch) {
     const int count = batch_of(request, usual_batch(images));
     const bool chain = request.contains("ops");
-    batch.load(images.pixels, {static_cast<std::size_t>(count), read_plan(request, images)});
+    batch.load(images.pixels, std::vector<halmix::Plan>(count, read_plan(request, images)));
     auto run = [&] { chain ? batch.compute_chains() : batch.mix(); };
     json times = time_blocks(
         request, run, [&] { batch.wait(); }, count);
@@ -374,7 +374,7 @@ json check_on_gpu(const json& request, const Images& images, GpuBatch& batch) {
     namespace reference = halmix::reference;
     const int count = batch_of(request, 3);
     const halmix::Plan plan = read_plan(request, images);
-    batch.load(images.pixels, {static_cast<std::size_t>(count), plan});
+    batch.load(images.pixels, std::vector<halmix::Plan>(count, plan));
     std::vector<std::uint8_t> expected, results(batch.images().size());
     for (auto image = batch.images().begin(); image != batch.images().end(); image += images.pixels.size()) {
         const std::vector<std::uint8_t> pixels(image, image + images.pixels.size());

@@ -55,7 +55,8 @@ ScheduleParameters ScheduleGeneratorParams::values(const Halide::Target& target)
     ParameterValues values;
     for (std::size_t row = 0; row < parameter_count; row++) values[row] = params[row];
     if (std::string illegal = find_illegal(values, target); !illegal.empty()) throw Halide::CompileError(illegal);
-    read.set(ParameterName("loop_optimizers").row);  // by what compiles the pipeline
+    // By what compiles the pipeline; that of OpenCL is the driver's.
+    if (!target.has_feature(Halide::Target::OpenCL)) read.set(ParameterName("loop_optimizers").row);
     return ScheduleParameters(values, &read);
 }
 

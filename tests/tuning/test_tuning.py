@@ -288,8 +288,11 @@ def test_a_search_on_a_gpu(gpu, monkeypatch):
     assert "gpu_reduction_threads" in search.parameters(BUILD, equalize.pipeline, GPU)
     for one in (next(each for each in cases if not each.ops), equalize):
         name = one.pipeline
-        assert {"gpu_tile_width", "gpu_tile_height", "gpu_rows"} <= set(search.parameters(BUILD, name, GPU))
-        found = search_of(gpu, [one], name)
+        space = search.parameters(BUILD, name, GPU)
+        assert {"gpu_tile_width", "gpu_tile_height", "gpu_rows"} <= set(space)
+        assert "loop_optimizers" not in space
+        assert space["gpu_tile_width"]["values"] == [4, 8, 16, 32]
+        found = search_of(gpu, [one], name, space)
         pipeline = found.pipelines[name]
         found.run(0.001)
         values = {**pipeline.start, "gpu_tile_width": 64, "gpu_tile_height": 8}
