@@ -505,7 +505,8 @@ def test_small_limits_of_memory_and_file_size():
     if not SANITIZED:
         with open("large.png", "wb") as file:
             file.write(BAD_FILES["large.png"][0])
-        line = failure("augment", "large.png", "-o", "out.png", code=1, preexec_fn=limit("RLIMIT_AS", 1 << 30))
+        arguments = "augment", "large.png", "-o", "out.png", "--max-pixels", 40000 * 40000
+        line = failure(*arguments, code=1, preexec_fn=limit("RLIMIT_AS", 1 << 30))
         assert line.startswith("large.png: needs more memory")
 
 
