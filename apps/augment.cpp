@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -69,6 +71,31 @@ void create_folder(const fs::path& folder) {
     if (error) throw io::Error::system(folder, "cannot be created", error.value());
 }
 
+bool is_folder(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_directory(path, ignored);
+}
+
+/// A line of --plan-out. JSON is UTF-8: a name that is not has replacement characters, and its bytes stand beside it.
+std::string plan_line(const std::string& name, int view, const Plan& plan) {
+    using Json = nlohmann::ordered_json;
+    Json line{{"file", name}};
+    try {
+        (void)line.dump();
+    } catch (const Json::type_error&) {
+        std::string bytes;
+        for (const unsigned char c : name) {
+            std::array<char, 3> digits{};
+            std::snprintf(digits.data(), digits.size(), "%02x", c);
+            bytes += digits.data();
+        }
+        line["file_bytes"] = bytes;
+    }
+    line["view"] = view;
+    line["plan"] = Json::parse(to_json(plan));
+    return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 class Augmenter {
  public:
     explicit Augmenter(const Options& options)
@@ -76,7 +103,7 @@ class Augmenter {
           engine_(make_engine(options.target)),
           list_(list_items(options.inputs, options.output, options.views)),
           in_folder_(into_folder(options.inputs, options.output)),
-          single_plan_(options.inputs.size() == 1 && options.views == 1 && !fs::is_directory(options.inputs.front())) {}
+          single_plan_(options.inputs.size() == 1 && options.views == 1 && !is_folder(options.inputs.front())) {}
 
     int run() {
         const std::vector<Item>& items = list_.items;
@@ -129,16 +156,10 @@ class Augmenter {
             const fs::path path = view_path(item.output, view, options_.views);
             if (in_folder_) create_folder(path.parent_path());
             io::write(path, std::as_const(result).view(), item.format, options_.output.quality);
-            if (!options_.plan_output.empty()) plan_text += describe(plan, item, view);
+            if (options_.plan_output.empty()) continue;
+            plan_text += single_plan_ ? to_json(plan) + "\n" : plan_line(item.name, view, plan);
         }
         return plan_text;
-    }
-
-    [[nodiscard]] std::string describe(const Plan& plan, const Item& item, int view) const {
-        if (single_plan_) return to_json(plan) + "\n";
-        using Json = nlohmann::ordered_json;
-        const Json line{{"file", item.name}, {"view", view}, {"plan", Json::parse(to_json(plan))}};
-        return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
 
     const Options& options_;

@@ -47,6 +47,8 @@ class Lister {
                 if (!fs::equivalent(it->path(), output_.path, ignored)) search(it->path(), entry_name);
             } else if (it->is_regular_file(ignored) && io::format_of(entry_name)) {
                 add_file(it->path(), entry_name);
+            } else if (it->is_regular_file(ignored) && io::format_of("name" + entry_name.filename().string())) {
+                fail(io::Error(it->path(), "has a name that is only an extension", "rename it"));  // a result has none
             }
         }
         if (error) fail(io::Error::system(folder, "cannot be searched", error.value()));
@@ -106,8 +108,9 @@ void check_names(const std::vector<Item>& items, int views) {
 }  // namespace
 
 bool into_folder(const std::vector<std::string>& inputs, const OutputOptions& output) {
-    return output.path.ends_with('/') || inputs.size() > 1 || fs::is_directory(output.path) ||
-           fs::is_directory(inputs.front());
+    std::error_code ignored;  // what cannot be looked at is no folder; who opens it says why
+    return output.path.ends_with('/') || inputs.size() > 1 || fs::is_directory(output.path, ignored) ||
+           fs::is_directory(inputs.front(), ignored);
 }
 
 ItemList list_items(const std::vector<std::string>& inputs, const OutputOptions& output, int views) {
@@ -115,12 +118,12 @@ ItemList list_items(const std::vector<std::string>& inputs, const OutputOptions&
         const fs::path input = inputs.front();
         return {{{input, input.filename().generic_string(), output.path, single_result_format(output)}}, {}};
     }
-    if (fs::exists(output.path) && !fs::is_directory(output.path)) {
+    std::error_code ignored;
+    if (fs::exists(output.path, ignored) && !fs::is_directory(output.path, ignored)) {
         throw UsageError(io::printable(output.path) + ": is not a folder; name one for the results");
     }
     Lister lister(output);
     for (const fs::path input : inputs) {
-        std::error_code ignored;
         if (fs::is_directory(input, ignored)) {
             lister.add_folder(input);
         } else {

@@ -168,7 +168,8 @@ io::Format result_format(const fs::path& path, std::optional<io::Format> format)
 }
 
 io::Format single_result_format(const OutputOptions& output) {
-    if (output.path.ends_with('/') || fs::is_directory(output.path)) {
+    std::error_code ignored;
+    if (output.path.ends_with('/') || fs::is_directory(output.path, ignored)) {
         throw UsageError(io::printable(output.path) + ": is a folder; name a file for the result");
     }
     return result_format(output.path, output.format);

@@ -25,6 +25,7 @@ constexpr std::array remedies{
     Remedy{EDQUOT, "free some space or write to another disk"},
     Remedy{EFBIG, "raise the limit of the file size or write to another disk"},
     Remedy{EBADF, "do not close it"},
+    Remedy{ELOOP, "replace the symbolic link, which leads to itself"},
     Remedy{EPIPE, "let its reader read all of it"},
     Remedy{EMFILE, "use fewer threads or raise the limit of open files"},
 };

@@ -74,16 +74,20 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(path) {
     constexpr std::string_view problem = "cannot be written";
     struct stat status {};
     const bool exists = ::stat(path.c_str(), &status) == 0;
+    if (!exists && errno == ELOOP) throw Error::system(path_, problem, ELOOP);
     if (exists && S_ISDIR(status.st_mode)) throw Error::system(path_, problem, EISDIR);
     if (exists && !S_ISREG(status.st_mode)) {
         descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
         if (descriptor_ < 0) throw Error::system(path_, problem, errno);
         return;
     }
+    std::error_code ignored;
     if (exists) {
         if (::access(path.c_str(), W_OK) != 0) throw Error::system(path_, problem, errno);
-        std::error_code ignored;
         if (fs::path resolved = fs::canonical(path, ignored); !resolved.empty()) target_ = std::move(resolved);
+    } else {
+        // Links to what is not there yet.
+        while (fs::is_symlink(target_, ignored)) target_ = target_.parent_path() / fs::read_symlink(target_, ignored);
     }
     do {
         temporary_ = target_.parent_path() / temporary_name();

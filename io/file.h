@@ -24,8 +24,8 @@ namespace halmix::io {
 ///
 /// A replaced file keeps its permissions, though not the set-user-ID, set-group-ID and sticky bits, and one that may
 /// not be written is not replaced; a new file's permissions follow the umask. A symbolic link stays, its target is
-/// replaced. A path that exists and is neither a file nor a folder, such as /dev/stdout or a named pipe, is written to
-/// directly. Every member throws Error.
+/// replaced, or made. A path that exists and is neither a file nor a folder, such as /dev/stdout or a named pipe, is
+/// written to directly. Every member throws Error.
 class AtomicFile {
  public:
     explicit AtomicFile(const std::filesystem::path& path);

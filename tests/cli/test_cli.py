@@ -493,7 +493,10 @@ def test_names_of_any_kind():
     run("augment", "in", "-o", "out", "--plan-out", "plans")
     assert sorted(os.listdir(b"in")) == sorted(os.listdir(b"out"))
     run("augment", "-o", "../x.png", "--", "-dash.png", cwd="in")
-    assert len([json.loads(line) for line in open("plans")]) == len(names)
+    lines = [json.loads(line) for line in open("plans")]
+    told = [bytes.fromhex(line["file_bytes"]) if "file_bytes" in line else line["file"].encode() for line in lines]
+    assert told == sorted(os.fsencode(name) for name in names)
+    assert [line["file"] for line in lines if "file_bytes" in line] == ["not utf-8 \ufffd.png"]
     assert "new?line.jpg: " in failure("augment", "new\nline.jpg", "-o", "x.png", code=1)
 
 
@@ -524,7 +527,6 @@ def make_tree():
     for i, name in enumerate(names):
         picture(40 + i, 30, channels=1 + 2 * (i % 2), seed=i).save(f"in/{name}")
     open("in/readme.txt", "w").write("not an image\n")
-    open("in/cats/.jpg", "w").write("a hidden file without an extension\n")
     return sorted(names, key=os.fsencode)
 
 
@@ -537,6 +539,18 @@ def test_mirrored_tree_and_indices():
         run("augment", f"in/{name}", "-o", single, "--seed", 5, "--index", 100 + place)
         with open(single, "rb") as alone, open(f"new/out/{name}", "rb") as mirrored:
             assert alone.read() == mirrored.read(), name
+
+
+@pytest.mark.parametrize("name", [".jpg", ".JPEG", ".png"])
+def test_a_name_that_is_only_an_extension(name):
+    os.makedirs("in/deep")
+    for path in "in/a.png", "in/.hidden.png":
+        picture().save(path)
+    picture().save("in/deep/" + name, format="PNG")
+    line = failure("augment", "in", "-o", "out", code=1)
+    assert line == f"in/deep/{name}: has a name that is only an extension; rename it"
+    assert sorted(os.listdir("out")) == [".hidden.png", "a.png"]
+    assert failure("augment", "in/deep", "-o", "out", code=1) == line
 
 
 def test_threads_do_not_matter():
@@ -633,6 +647,28 @@ def test_symbolic_links():
     run("augment", "in/link.png", "-o", "link.png")
     assert os.path.islink("link.png") and not os.path.islink("target.png")
     assert open("target.png", "rb").read() == open("out/link.png", "rb").read()
+
+
+def test_links_that_lead_nowhere():
+    picture().save("in.png")
+    run("augment", "in.png", "-o", "expected.png")
+    os.mkdir("there")
+    for name, target in ("a.png", "there/a.png"), ("b.png", "a.png"), ("c.png", os.path.abspath("there/c.png")):
+        os.symlink(target, name)
+        run("augment", "in.png", "-o", name)
+        assert os.readlink(name) == target
+        assert open(name, "rb").read() == open("expected.png", "rb").read()
+    assert sorted(os.listdir("there")) == ["a.png", "c.png"]
+    os.symlink("missing/d.png", "d.png")
+    assert failure("augment", "in.png", "-o", "d.png", code=1).startswith("d.png: cannot be written: No such file")
+    os.symlink("loop.png", "loop.png")
+    before = sorted(os.listdir())
+    for command in "augment", "apply --ops equalize", "figure":
+        line = failure(*command.split(), "in.png", "-o", "loop.png", code=1)
+        assert line.startswith("loop.png: cannot be written: ") and line.endswith(", which leads to itself"), line
+    assert failure("augment", "there", "-o", "loop.png", code=1).startswith("loop.png: cannot be created: ")
+    assert failure("augment", "loop.png", "-o", "out.png", code=1).startswith("loop.png: cannot be read: ")
+    assert sorted(os.listdir()) == before
 
 
 # ---- plans ----
