@@ -142,14 +142,8 @@ function(halmix_add_pipelines library)
     endforeach()
 
     halmix_list_sequences(cpu_sequences)
-    # For groups of images that share such a sequence; by default of what is so cheap to compute where it is read that only the
-    # image's writing and reading between them is saved.
     set(gpu_sequences ${HALMIX_KINDS})
-    foreach(fused IN LISTS HALMIX_GPU_FUSED)
-        if(NOT fused IN_LIST HALMIX_KINDS)
-            list(JOIN HALMIX_KINDS ", " kinds)
-            message(FATAL_ERROR "HALMIX_GPU_FUSED: \"${fused}\" is not a kind; kinds are ${kinds}")
-        endif()
+    foreach(fused IN LISTS HALMIX_GPU_FUSED_KINDS)
         foreach(other IN LISTS HALMIX_KINDS)
             if(NOT fused STREQUAL other)
                 list(APPEND gpu_sequences ${fused}+${other} ${other}+${fused})

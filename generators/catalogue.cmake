@@ -31,6 +31,10 @@ set(HALMIX_GPU_TARGETS
     "cuda | cuda-cuda_capability_75 | an NVIDIA GPU of compute capability 7.5 or above and its driver, libcuda.so.1"
     "opencl | opencl-cl_doubles | an OpenCL device with 64-bit floats, libOpenCL.so.1 and the device's driver")
 
+# Kinds that GPUs have in one pipeline with each other kind before or after them, for groups of images that share such a
+# sequence: so cheap to compute where they are read that only the image's writing and reading between them is saved.
+set(HALMIX_GPU_FUSED_KINDS tone)
+
 # How images may lie in memory beside u8_hwc, in the order of `enum class Layout`: name | for images of how many channels
 # it is another than u8_hwc | what may lie so.
 set(HALMIX_LAYOUTS

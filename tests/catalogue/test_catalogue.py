@@ -93,9 +93,9 @@ class Build:
         self.list = folder / "list.txt"
         self.list.write_text("tone+shift\n")
 
-    def configure(self, targets, tuning="none", gpu_fused="tone"):
+    def configure(self, targets, tuning="none"):
         options = [f"-DHALMIX_CATALOGUE={self.list}", f"-DHALMIX_BUILD_TARGETS={targets}", "-DCMAKE_BUILD_TYPE=Debug"]
-        options += [f"-DHALMIX_TUNING={tuning}", f"-DHALMIX_GPU_FUSED={gpu_fused}"]
+        options += [f"-DHALMIX_TUNING={tuning}"]
         options += [f"-DHALMIX_BUILD_{part}=OFF" for part in ("COMMAND", "TESTS", "BENCH")]
         command = [CMAKE, "-S", ROOT, "-B", self.folder, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={NINJA}", *options]
         return subprocess.run(command, capture_output=True, text=True)
@@ -165,27 +165,6 @@ def test_only_what_is_missing_is_generated_and_always_the_same(build):
     assert build.configure("cpu-avx2").returncode == 0
     assert build.names() == shared | rgb | gray
     assert build.make(*some[:-1]) == []
-
-
-def test_what_gpus_fuse(build, tmp_path):
-    def pairs(kinds):
-        done = build.configure("cpu-avx2;opencl", gpu_fused=kinds)
-        assert done.returncode == 0, done.stderr
-        made = [re.fullmatch("halmix_batch_(.*)_c3__opencl", name) for name in build.names()]
-        return {name[1] for name in made if name} - singles - others
-
-    singles = set(sequences(tmp_path, "single"))
-    others = {f"mix_{layout}" for layout in ("u8_hwc", "u8_chw", "u8_rgbx", "f16_chw", "f32_chw")}
-    others |= {"unpack_u8_chw", "unpack_u8_rgbx", "resample"}
-    tone, color = (
-        {f"{kind}_{one}" for one in singles} | {f"{one}_{kind}" for one in singles} for kind in ("tone", "color")
-    )
-    assert pairs("tone") == tone - {"tone_tone"}
-    assert pairs("tone;color") == (tone | color) - {"tone_tone", "color_color"}
-    assert pairs("") == set()
-    done = build.configure("cpu-avx2;opencl", gpu_fused="tone;rotate")
-    assert done.returncode != 0
-    assert 'HALMIX_GPU_FUSED: "rotate" is not a kind; kinds are tone, ' in " ".join(done.stderr.split())
 
 
 def tuned(folder, text, pipeline):
