@@ -172,7 +172,7 @@ WRONG_BYTE = """
 def test_planted_variants_are_refused(code, refusal, bench, tmp_path, monkeypatch):
     found = search_of(bench)
     made = planted(tmp_path, code)
-    monkeypatch.setattr(bench, "limit", 2)
+    monkeypatch.setattr(bench, "limit", 6)
     monkeypatch.setattr(found, "generate", lambda *_: made)
     found.run(0.001)
     assert found.accepted == []
