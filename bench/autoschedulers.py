@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import pathlib
-import re
 import statistics
 import sys
 import tempfile
@@ -94,11 +93,10 @@ def compare(ours, program, ops, size, photo, options, limit=20):
 def on_cpu(ours, kinds, photo, options):
     """All measurements on a target, which `ours` runs on."""
     target = ours.about["target"]
-    suffix = target.replace("-", "_")
     for (kind, ops), form, name in itertools.product(kinds.items(), FORMS, AUTOSCHEDULERS):
         if kind == "mix" and form == OURS:
             continue  # one extern stage
-        function = f"halmix_mix__{suffix}" if kind == "mix" else f"halmix_{kind}_c3__{suffix}"
+        function = variants.function(kind if kind == "mix" else f"{kind}_c3", target)
         row = {"target": target, "kind": kind, "form": form, "autoscheduler": name}
         print(f"autoschedulers: {target}: {kind}, {form}, {name}", file=sys.stderr)
         with tempfile.TemporaryDirectory() as directory:
@@ -114,7 +112,7 @@ def on_cpu(ours, kinds, photo, options):
 def on_gpu(kinds):
     """Whether Halide compiles a kind for CUDA, if the build does."""
     for kind in kinds:
-        function = f"halmix_batch_{kind}_c3__cuda"
+        function = variants.function(f"{kind}_c3", "cuda")
         if not (BUILD / "pipelines" / f"{function}.o").exists():
             continue
         row = {"target": "cuda", "kind": kind, "form": PLAIN, "autoscheduler": GPU_AUTOSCHEDULER}
@@ -162,12 +160,6 @@ def text(results):
     return "\n".join([*lines, "", *(f"{number}. {failure}" for failure, number in notes.items())])
 
 
-def size(text):
-    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
-        raise argparse.ArgumentTypeError(f"{text}: not a width and a height, such as 224x224")
-    return text
-
-
 def main():
     cores = frozenset(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(
@@ -175,7 +167,7 @@ def main():
     )
     parser.add_argument("--targets", nargs="+", metavar="NAME", help="CPUs to make pipelines for (all of this machine)")
     parser.add_argument(
-        "--sizes", nargs="+", type=size, default=SIZES, metavar="WxH", help=f"of images ({' '.join(SIZES)})"
+        "--sizes", nargs="+", type=run.size, default=SIZES, metavar="WxH", help=f"of images ({' '.join(SIZES)})"
     )
     parser.add_argument(
         "--out",

@@ -24,16 +24,7 @@ COLORS = {
 }
 OPS_SIZE = "224x224"
 
-plt.rcParams.update(
-    {
-        "font.family": "DejaVu Sans",
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 10,
-        "axes.titlelocation": "left",
-    }
-)
+plt.style.use(pathlib.Path(__file__).with_name("plots.mplstyle"))
 
 
 def draw_augmix(axes, results, size, first):

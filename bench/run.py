@@ -20,6 +20,7 @@ import report
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv-bench"
+PHOTO = ROOT / "data" / "chelsea.jpg"
 
 SIZES = {"32x32": 1000, "224x224": 384, "512x512": 300, "1024x768": 300}  # -> images of one AugMix measurement
 POLICY = {"severity": 3, "width": 3, "depth": -1, "alpha": 1.0}
@@ -210,13 +211,20 @@ def file_stem(results):
     return f"{results['date']}-{hardware}-{results['target']}"
 
 
+def size(text):
+    """An option's, such as 224x224."""
+    if not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 224x224")
+    return text
+
+
 def measuring_options(cores, rounds):
-    """What scripts/bench and scripts/choose_sequences have in common."""
+    """What scripts/bench and scripts/autoschedulers have in common."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--rounds", type=int, default=rounds, help="how often each time is taken (%(default)s)")
     parser.add_argument("--core", type=int, default=max(cores), choices=cores, help="for all but threads (%(default)s)")
     parser.add_argument(
-        "--image", type=pathlib.Path, default=ROOT / "data" / "chelsea.jpg", help="a photo (data/chelsea.jpg)"
+        "--image", type=pathlib.Path, default=PHOTO, help="a photo (data/chelsea.jpg)"
     )
     return parser
 

@@ -15,7 +15,8 @@ import sys
 import optuna
 import run
 import tqdm
-from tuning import builds, catalogue, proof, report, search, trials, workload
+import variants
+from tuning import builds, catalogue, proof, report, say, search, trials, workload
 
 TUNED = run.ROOT / "schedules" / "tuned"  # what builds take
 SIZES = ["32x32", "224x224", "512x512"]
@@ -30,24 +31,14 @@ def seconds(text):
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def size(text):
-    if not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 224x224")
-    return text
-
-
 def pipelines_of(bench, cases, storage):
     shares = workload.shares(cases)
     for name in sorted(shares, key=shares.get, reverse=True):
         space = search.parameters(bench.build, name, bench.target)
         own = [case for case in cases if case.pipeline == name]
         if space:
-            made = bench.build / "pipelines" / f"{search.function(name, bench.target)}.o"
+            made = bench.build / "pipelines" / f"{variants.function(name, bench.target)}.o"
             yield search.Pipeline(name, shares[name], own, space, made, storage)
-
-
-def say(text):
-    print(f"tune: {text}", file=sys.stderr)
 
 
 class Tuning:
@@ -119,7 +110,7 @@ class Tuning:
         if found.accepted:
             say(f"{self.target}: proving what was found: tests, then AugMix before and after")
             result["found"]["proof"] = self.prove(result, asked)
-        return self.finish(result, found)
+        self.finish(result, found)
 
     def merged(self, values):
         """With what builds took so far."""
@@ -190,12 +181,12 @@ def main():
     which.add_argument(
         "--devices", action="store_true", help="tune for all GPU targets that this machine has a device of"
     )
-    add("--sizes", nargs="+", type=size, default=SIZES, metavar="WxH", help="of images (32x32 224x224 512x512)")
+    add("--sizes", nargs="+", type=run.size, default=SIZES, metavar="WxH", help="of images (32x32 224x224 512x512)")
     add("--severity", nargs="+", type=int, choices=SEVERITIES, default=SEVERITIES, metavar="N", help="(1 to 10)")
     add(
         "--images",
         type=pathlib.Path,
-        default=workload.default_photo(),
+        default=run.PHOTO,
         metavar="DIR",
         help="a folder with photos of yours (a photo, noise, a flat and a posterised image)",
     )

@@ -20,10 +20,17 @@ import tempfile
 import threading
 
 import run
+from tuning import builds
 
 
 class Failure(RuntimeError):
     """Why there is no result: one line."""
+
+
+def function(pipeline, target):
+    """That of a pipeline, such as tone_c3, for a target."""
+    batch = "batch_" if target in builds.gpu_targets() else ""
+    return f"halmix_{batch}{pipeline}__{target.replace('-', '_')}"
 
 
 def autoscheduler(build, name):

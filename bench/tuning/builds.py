@@ -1,5 +1,6 @@
 """Builds for trials and for their proof."""
 
+import functools
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ PROVING_TESTS = "^(pipelines|reference|composer)$"
 TOOLS = run.ROOT / ".venv" / "bin"
 
 
+@functools.cache
 def _in_catalogue(name):
     text = (run.ROOT / "generators" / "catalogue.cmake").read_text()
     return re.search(rf"set\({name}\s(.*?)\)", text, re.DOTALL)[1]

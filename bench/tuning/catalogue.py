@@ -4,12 +4,11 @@ import datetime
 import re
 import shutil
 import statistics
-import sys
 
 import numpy as np
 import run
 import tqdm
-from tuning import builds, proof, trials, workload
+from tuning import builds, proof, say, trials, workload
 
 LIST = run.ROOT / "generators" / "measured_sequences.txt"
 HEADER = """\
@@ -38,14 +37,11 @@ def compare(targets, options, images, folder):
         bench = trials.Bench(single.folder, target, options.core, images, folder)
         with bench.start("pairs", pairs.program) as worker:
             found = workload.cases(worker, bench.core, images, options.sizes, options.severity)
-        fused = [case for case in found if len(case.ops) > 1 and "+" in sequence(case.pipeline)]
+        fused = [case for case in found if "+" in sequence(case.pipeline)]
         with tqdm.tqdm(total=trials.PROCESSES, desc=f"tune: {target}, {len(fused)} calls of pairs", unit="part") as bar:
-            parts = []
-            for _ in range(trials.PROCESSES):
-                parts.append(bench.times(single.program, pairs.program, fused, 1, trials.ROUNDS))
-                bar.update()
+            measured = (fused, trials.PROCESSES, trials.ROUNDS)
+            times.append(bench.times(single.program, pairs.program, *measured, show=bar.update))
         cases += fused
-        times.append(np.concatenate(parts))
     times = np.concatenate(times, axis=2)
     places = {}
     for place, case in enumerate(cases):
@@ -99,13 +95,10 @@ def find(targets, options):
     }
     (folder / LIST.name).write_text(listing(found, **origin))
     paying = sum(verdict.accepted for verdict in found.values())
-    print(f"tune: {paying} of {len(found)} pairs pay: {folder / LIST.name}", file=sys.stderr)
+    say(f"{paying} of {len(found)} pairs pay: {folder / LIST.name}")
     if prove(targets, options, images, folder):
         out = options.out or LIST
         shutil.copy2(folder / LIST.name, out)
-        print(f"tune: AugMix is quicker with these; written: {out}", file=sys.stderr)
+        say(f"AugMix is quicker with these; written: {out}")
     else:
-        print(
-            "tune: AugMix is no quicker with these than with those that builds take; nothing else is written",
-            file=sys.stderr,
-        )
+        say("AugMix is no quicker with these than with those that builds take; nothing else is written")

@@ -10,16 +10,7 @@ import matplotlib.pyplot as plt
 TRIED, ACCEPTED = "#777777", "#D55E00"
 COLUMNS = 3
 
-plt.rcParams.update(
-    {
-        "font.family": "DejaVu Sans",
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 10,
-        "axes.titlelocation": "left",
-    }
-)
+plt.style.use(pathlib.Path(__file__).parents[1] / "plots.mplstyle")
 
 
 def draw(axes, name, trials):

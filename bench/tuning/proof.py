@@ -23,17 +23,15 @@ def measure(bench, before, after, asked):
     for _ in range(PROCESSES):
         with bench.start("before", before) as first, bench.start("after", after) as second:
             for name, severity in itertools.product(asked["sizes"], severities):
-                width, height = map(int, name.split("x"))
                 members = {
+                    **bench.images.request(name, content),
                     "policy": {**run.POLICY, "severity": severity},
                     "warm_up": run.WARM_UP,
                     "images": IMAGES.get(name, 200),
                 }
                 us = {first: [], second: []}
                 for worker in (first, second, second, first) * ROUNDS:
-                    pixels = bench.images.bytes(name, content)
-                    reply = worker.request(bench.core, "augmix", pixels, width=width, height=height, **members)
-                    us[worker].append(reply["us"])
+                    us[worker].append(worker.request(bench.core, "augmix", **members)["us"])
                 logs = np.sort(np.log(np.min(us[first], axis=0) / np.min(us[second], axis=0)))
                 cut = int(TRIMMED * len(logs))
                 found.setdefault((name, severity), []).append(float(np.exp(logs[cut : len(logs) - cut].mean())))

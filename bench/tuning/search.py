@@ -13,7 +13,6 @@ import variants
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
-from tuning import builds
 
 WORTH_CONFIRMING = 1.012  # a gain that has only been screened
 NEAR = 8  # how many times as large or as small as it is a value is tried
@@ -28,14 +27,9 @@ def journal(folder):
     return JournalStorage(JournalFileBackend(str(file)))
 
 
-def function(pipeline, target):
-    batch = "batch_" if target in builds.gpu_targets() else ""
-    return f"halmix_{batch}{pipeline}__{target.replace('-', '_')}"
-
-
 def parameters(build, pipeline, target):
     """What may be tuned of a pipeline: name -> its value in this build, and those to try."""
-    command = variants.command_of(build, f"pipelines/{function(pipeline, target)}.o")
+    command = variants.command_of(build, f"pipelines/{variants.function(pipeline, target)}.o")
     printed = subprocess.check_output([command[0], "--parameters", *command[1:]], cwd=build, text=True)
     found = {}
     for row in json.loads(printed):
@@ -161,7 +155,7 @@ class Search:
     def generate(self, pipeline, values):
         folder = self.bench.directory / "objects" / pipeline.name
         folder.mkdir(parents=True, exist_ok=True)
-        return variants.generate(self.bench.build, function(pipeline.name, self.bench.target), values, folder)
+        return variants.generate(self.bench.build, variants.function(pipeline.name, self.bench.target), values, folder)
 
     def next_pipeline(self):
         """The one whose next trial promises most, by its share and by what it has gained; None if all were tried."""

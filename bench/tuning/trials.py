@@ -112,15 +112,14 @@ class Bench:
             small = {case.ops: case for case in cases}
             odd = [case._replace(size=size) for case in small.values() for size in ODD_SIZES]
             for case in (*odd, *cases):
-                width, height = map(int, case.size.split("x"))
-                members = {"width": width, "height": height, "fill": [7, 130, 251], **case.ops_of_request}
-                pixels = self.images.bytes(case.size, case.content)
-                differing = candidate.request(self.core, "check", pixels, **members)["differing"]
+                members = {**self.images.request(case.size, case.content), **case.ops_of_request}
+                differing = candidate.request(self.core, "check", fill=[7, 130, 251], **members)["differing"]
                 if differing:
                     raise variants.Failure(f"{differing} wrong bytes: {case.name}")
 
-    def times(self, incumbent, candidate, cases, processes, rounds):
-        """As judge() wants them. The copy is a file of its own, as the candidate is."""
+    def times(self, incumbent, candidate, cases, processes, rounds, show=lambda: None):
+        """As judge() wants them. The copy is a file of its own, as the candidate is. `show` is called after each of the
+        processes."""
         copy = self.directory / "copy_of_incumbent"
         shutil.copy2(incumbent, copy)
         taken = np.empty((processes, rounds, len(cases), 3))
@@ -132,13 +131,13 @@ class Bench:
             try:
                 for round_number in range(rounds):
                     for place, case in enumerate(cases):
-                        width, height = map(int, case.size.split("x"))
                         for which in _turned([0, 1, 2], round_number + place):
-                            us = workload.time(workers[which], self.core, self.images, case, width, height)
-                            taken[process, round_number, place, which] = np.median(us)
+                            us = workload.time(workers[which], self.core, self.images, case)
+                            taken[process, round_number, place, which] = us
             finally:
                 for worker in workers:
                     worker.end()
+            show()
         return taken
 
     def screen(self, incumbent, candidate, cases):

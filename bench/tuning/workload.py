@@ -2,16 +2,15 @@
 time each of them takes."""
 
 import itertools
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
+import run
 from PIL import Image
 
 IMAGES = 60  # whose plans say what is called, for each size and severity
 CALLS_OF_ONE_OP = 3  # of the values that are drawn for it, at as many quantiles
 CALLS_OF_MORE = 4  # of what a pipeline of several ops is called with
-WIDTH = 3  # chains of an image
 BLOCKS = {"blocks": 3, "block_us": 400}
 
 
@@ -35,7 +34,7 @@ class Case(NamedTuple):
 
 
 class Images:
-    """The contents, in any size, as bytes of RGB."""
+    """The contents, in any size, as RGB."""
 
     def __init__(self, photos):
         """`photos`: a picture, which others are made from, or a folder of one's own."""
@@ -52,10 +51,12 @@ class Images:
             self.weights = {"photo": 0.7, "noise": 0.1, "flat": 0.1, "posterised": 0.1}
         self._made = {}
 
-    def bytes(self, size, content):
+    def request(self, size, content):
+        """What a request has of an image."""
+        width, height = map(int, size.split("x"))
         if (size, content) not in self._made:
-            self._made[size, content] = self._make(*map(int, size.split("x")), content)
-        return self._made[size, content]
+            self._made[size, content] = self._make(width, height, content)
+        return {"pixels": self._made[size, content], "width": width, "height": height}
 
     def _make(self, width, height, content):
         if content == "noise":
@@ -72,7 +73,7 @@ def draw(worker, core, size, severities):
     width, height = map(int, size.split("x"))
     calls = {}
     for severity in severities:
-        policy = {"severity": severity, "width": WIDTH, "depth": -1, "alpha": 1.0}
+        policy = {**run.POLICY, "severity": severity}
         reply = worker.request(core, "draw", policy=policy, images=IMAGES, width=width, height=height)
         for call in reply["calls"]:
             ops = tuple((op["op"], op["value"]) for op in call["ops"])
@@ -100,26 +101,21 @@ def cases(worker, core, images, sizes, severities):
     """All cases; the weights of each size are 1 together, so that none counts for being large."""
     found = []
     for size in sizes:
-        width, height = map(int, size.split("x"))
         calls = draw(worker, core, size, severities)
         called = [(pipeline, ops, n) for pipeline in calls for ops, n in representatives(calls[pipeline])]
         at_size = []
         for (pipeline, ops, n), content in itertools.product(called, images.weights):
             case = Case(pipeline, size, content, ops, n * images.weights[content])
-            at_size.append(
-                case._replace(weight=case.weight * np.median(time(worker, core, images, case, width, height)))
-            )
+            at_size.append(case._replace(weight=case.weight * time(worker, core, images, case)))
         total = sum(case.weight for case in at_size)
         found += [case._replace(weight=case.weight / total) for case in at_size]
     return found
 
 
-def time(worker, core, images, case, width, height):
-    """The times of one case, of as many blocks."""
-    kind = "chain" if case.ops else "mix"
-    pixels = images.bytes(case.size, case.content)
-    reply = worker.request(core, kind, pixels, width=width, height=height, **case.ops_of_request, **BLOCKS)
-    return reply["us"]
+def time(worker, core, images, case):
+    """The microseconds of one case, the median of its blocks."""
+    members = {**images.request(case.size, case.content), **case.ops_of_request, **BLOCKS}
+    return np.median(worker.request(core, "chain" if case.ops else "mix", **members)["us"])
 
 
 def shares(all_cases):
@@ -129,7 +125,3 @@ def shares(all_cases):
     for case in all_cases:
         found[case.pipeline] = found.get(case.pipeline, 0) + case.weight / sizes
     return found
-
-
-def default_photo():
-    return pathlib.Path(__file__).resolve().parents[2] / "data" / "chelsea.jpg"

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(bool(os.environ["HALMIX_SANITIZE"]), reason="bui
 
 @pytest.fixture(scope="module")
 def photo():
-    return Image.open(run.ROOT / "data" / "chelsea.jpg").convert("RGB")
+    return Image.open(run.PHOTO).convert("RGB")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def ours():
 
 
 def function(kind, ours):
-    return f"halmix_{kind}_c3__{ours.about['target'].replace('-', '_')}"
+    return variants.function(f"{kind}_c3", ours.about["target"])
 
 
 def compare(ours, program, op, photo, limit=20):

@@ -94,13 +94,13 @@ def test_weights_count():
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    images = workload.Images(workload.default_photo())
+    images = workload.Images(run.PHOTO)
     return trials.Bench(BUILD, TARGET, CORE, images, tmp_path_factory.mktemp("tuning"))
 
 
 def search_of(bench, cases=CASES, pipeline="tone_c3", space=None):
     space = space or search.parameters(bench.build, pipeline, bench.target)
-    made = bench.build / "pipelines" / f"{search.function(pipeline, bench.target)}.o"
+    made = bench.build / "pipelines" / f"{variants.function(pipeline, bench.target)}.o"
     storage = InMemoryStorage()
     return search.Search(bench, [search.Pipeline(pipeline, 0.1, cases, space, made, storage)], storage)
 
@@ -137,7 +137,7 @@ ARGUMENTS = {
 
 def planted(folder, code, target=TARGET):
     """An object with the pipeline of tone, in C; `original` is what the build has of it."""
-    function, arguments = search.function("tone_c3", target), ARGUMENTS[target]
+    function, arguments = variants.function("tone_c3", target), ARGUMENTS[target]
     source = folder / "planted.c"
     source.write_text(
         f"#include <HalideRuntime.h>\nint original({arguments});\nint {function}({arguments}) {{ {code} }}\n"
@@ -193,7 +193,7 @@ def test_searches_over_identical_variants_accept_nothing(bench, monkeypatch):
     count = itertools.count()
     for _ in range(2 * SCALE):
         found = search_of(bench, space={"any": {"value": 1, "values": [1, 2, 3, 4]}})
-        same = variants.generate(BUILD, search.function("tone_c3", TARGET), {}, bench.directory)
+        same = variants.generate(BUILD, variants.function("tone_c3", TARGET), {}, bench.directory)
         with monkeypatch.context() as patch:
             patch.setattr(search, "digest", lambda _: next(count))
             patch.setattr(found, "generate", lambda *_, same=same: same)
@@ -205,14 +205,14 @@ def test_searches_over_identical_variants_accept_nothing(bench, monkeypatch):
 
 @pytest.fixture(scope="module")
 def gpu(tmp_path_factory):
-    images = workload.Images(workload.default_photo())
+    images = workload.Images(run.PHOTO)
     return trials.Bench(BUILD, GPU, CORE, images, tmp_path_factory.mktemp("gpu"))
 
 
 def ask(bench, worker, job, ops="", **members):
     """One request, of a small photo."""
-    members |= {"width": 33, "height": 17, **({"ops": run.ops_of(ops)} if ops else {})}
-    return worker.request(bench.core, job, bench.images.bytes("33x17", "photo"), **members)
+    members |= {**bench.images.request("33x17", "photo"), **({"ops": run.ops_of(ops)} if ops else {})}
+    return worker.request(bench.core, job, **members)
 
 
 def test_a_gpu_is_found_and_says_what_it_does(gpu):
