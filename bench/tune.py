@@ -31,6 +31,12 @@ def seconds(text):
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
+def severity(text):
+    if text not in map(str, SEVERITIES):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a severity from 1 to 10")
+    return int(text)
+
+
 def pipelines_of(bench, cases, storage):
     shares = workload.shares(cases)
     for name in sorted(shares, key=shares.get, reverse=True):
@@ -182,7 +188,7 @@ def main():
         "--devices", action="store_true", help="tune for all GPU targets that this machine has a device of"
     )
     add("--sizes", nargs="+", type=run.size, default=SIZES, metavar="WxH", help="of images (32x32 224x224 512x512)")
-    add("--severity", nargs="+", type=int, choices=SEVERITIES, default=SEVERITIES, metavar="N", help="(1 to 10)")
+    add("--severity", nargs="+", type=severity, default=SEVERITIES, metavar="N", help="(1 to 10)")
     add(
         "--images",
         type=pathlib.Path,

@@ -416,7 +416,7 @@ def test_proof_needs_a_gain_and_no_loss():
     [
         (["--budget", "soon"], "'soon' is not a time such as 90s, 15m or 2h"),
         (["--sizes", "224"], "'224' is not a size such as 224x224"),
-        (["--severity", "11"], "invalid choice: 11"),
+        (["--severity", "11"], "argument --severity: '11' is not a severity from 1 to 10"),
         (["--targets", "cpu-avx2", "cpu-sse41", "--out", "x.json"], "a file has one target's values"),
         (["--images", "/nonexistent"], "--images"),
         (["--targets", "cpu-vax"], "cpu-vax"),
