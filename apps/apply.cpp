@@ -12,7 +12,7 @@ namespace {
 struct Options {
     std::string input;
     OutputOptions output;
-    std::int64_t max_pixels = io::default_max_pixels;
+    io::Acceptance accept;
     std::string ops;
     Fill fill{};
     std::string target = "auto";
@@ -56,7 +56,7 @@ void run(const Options& options) {
     const io::Format format = single_result_format(options.output);
     const Engine engine = make_engine(options.target);
     try {
-        const io::Image image = io::read(options.input, options.max_pixels);
+        const io::Image image = io::read(options.input, options.accept);
         io::Image result = image;
         engine.apply(chain, options.fill, image.view(), result.view());
         io::write(options.output.path, std::as_const(result).view(), format, options.output.quality);
@@ -71,7 +71,7 @@ void add_apply(CLI::App& app, int& exit_code) {
     const auto options = std::make_shared<Options>();
     CLI::App& apply = *app.add_subcommand("apply", "Apply ops one after another, without mixing");
     apply.add_option("IN", options->input, "JPEG or PNG file")->required()->type_name("");
-    add_input_options(apply, options->max_pixels);
+    add_input_options(apply, options->accept);
     add_output_options(apply, options->output, "File for the result");
     apply.add_option("--ops", options->ops, "Ops with their values, separated by commas: NAME or NAME=VALUE")
         ->required()

@@ -24,7 +24,7 @@ namespace {
 struct Options {
     std::string input;
     OutputOptions output{.path = {}, .format = io::Format::png};
-    std::int64_t max_pixels = io::default_max_pixels;
+    io::Acceptance accept;
     Policy policy;
     Key key;
     std::string plan;
@@ -380,7 +380,7 @@ void run(const Options& options) {
     Plan plan;
     if (!options.plan.empty()) plan = read_plan(options.plan);
     try {
-        const io::Image image = io::read(options.input, options.max_pixels);
+        const io::Image image = io::read(options.input, options.accept);
         if (options.plan.empty()) {
             sample(options.policy, options.key, image.width, image.height, plan);
         } else {
@@ -401,7 +401,7 @@ void add_figure(CLI::App& app, int& exit_code) {
     CLI::App& figure = *app.add_subcommand("figure", "Draw the method, step by step, or many results of one image");
     figure.add_option("IN", options->input, "JPEG or PNG file")->required()->type_name("");
     figure.add_option("-o,--output", options->output.path, "File for the figure, a PNG")->required()->type_name("OUT");
-    add_input_options(figure, options->max_pixels);
+    add_input_options(figure, options->accept);
     const std::size_t others = figure.get_options().size();
     add_policy_options(figure, options->policy);
     add_crop_options(figure, options->policy);

@@ -65,11 +65,32 @@ std::string range(const OpInfo& op) {
 
 }  // namespace
 
-void add_input_options(CLI::App& app, std::int64_t& max_pixels) {
-    app.add_option("--max-pixels", max_pixels, "Refuse images of more pixels, width times height, before decoding them")
+void add_input_options(CLI::App& app, io::Acceptance& accept, bool* skip) {
+    app.add_option("--max-pixels", accept.max_pixels,
+                   "Refuse images of more pixels, width times height, before decoding them")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{std::numeric_limits<std::int32_t>::max()}).description(""))
         ->type_name("N")
         ->capture_default_str();
+
+    const auto add_choice = [&](const std::string& name, std::vector<std::string> words, const auto& choose,
+                                const std::string& about) {
+        app.add_option_function<std::string>(name, choose, about)
+            ->check(CLI::IsMember(words).description(""))
+            ->type_name(CLI::detail::join(words, "|"))
+            ->default_str(words.front());
+    };
+    std::vector<std::string> unsupported{"refuse", "convert"};
+    if (skip != nullptr) unsupported.emplace_back("skip");
+    const auto choose_unsupported = [&accept, skip](const std::string& word) {
+        accept.unsupported = word == "convert";
+        if (skip != nullptr) *skip = word == "skip";
+    };
+    add_choice("--unsupported", unsupported, choose_unsupported,
+               "Images that are not read as they are: convert drops transparency and the lower half of 16 bits" +
+                   std::string(skip != nullptr ? "; skip leaves out all that cannot be read" : ""));
+    add_choice(
+        "--damaged", {"refuse", "accept"}, [&accept](const std::string& word) { accept.damaged = word == "accept"; },
+        "Damaged images: accept takes JPEGs whose pixels are what Pillow makes of them, and refuses the others");
 }
 
 void add_output_options(CLI::App& app, OutputOptions& output, const std::string& what) {

@@ -19,7 +19,8 @@ struct OutputOptions {
     int quality = io::default_quality;
 };
 
-void add_input_options(CLI::App& app, std::int64_t& max_pixels);
+/// Which pictures are read. Where those that are not supported can be left out, `skip` says whether they are.
+void add_input_options(CLI::App& app, io::Acceptance& accept, bool* skip = nullptr);
 void add_output_options(CLI::App& app, OutputOptions& output, const std::string& what);
 void add_policy_options(CLI::App& app, Policy& policy);  ///< and --fill
 void add_crop_options(CLI::App& app, Policy& policy);    ///< --crop and what is of use with it

@@ -16,6 +16,7 @@ class Progress {
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
+    [[nodiscard]] bool is_seen() const { return terminal_; }
     void advance();                     ///< one input more is done
     void say(const std::string& line);  ///< prints a message in a line of its own
 

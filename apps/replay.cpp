@@ -12,7 +12,7 @@ namespace {
 struct Options {
     std::string input;
     OutputOptions output;
-    std::int64_t max_pixels = io::default_max_pixels;
+    io::Acceptance accept;
     std::string plan;
     std::string target = "auto";
 };
@@ -22,7 +22,7 @@ void run(const Options& options) {
     const Engine engine = make_engine(options.target);
     const Plan plan = read_plan(options.plan);
     try {
-        const io::Image image = io::read(options.input, options.max_pixels);
+        const io::Image image = io::read(options.input, options.accept);
         check_size(plan, options.plan, image, options.input);
         io::Image result = result_for(plan, image);
         engine.run(plan, image.view(), result.view());
@@ -40,7 +40,7 @@ void add_replay(CLI::App& app, int& exit_code) {
     replay.add_option("IN", options->input, "JPEG or PNG file of the size that the plan is for")
         ->required()
         ->type_name("");
-    add_input_options(replay, options->max_pixels);
+    add_input_options(replay, options->accept);
     add_output_options(replay, options->output, "File for the result");
     replay.add_option("--plan", options->plan, "Plan, as `halmix augment --plan-out` writes it")
         ->required()

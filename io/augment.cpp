@@ -54,7 +54,7 @@ class Worker {
  public:
     void run(const Engine& engine, const Recipe& recipe, const Sample& sample, const Options& options) {
         const Options own{.normalization = options.normalization, .workspace = &workspace_, .queue = options.queue};
-        const Picture picture = decoder_.open(sample.bytes, sample.name, recipe.orientation, recipe.max_pixels);
+        const Picture picture = decoder_.open(sample.bytes, sample.name, recipe.orientation, recipe.accept);
         const MutableImageView& first = sample.results.front();
         Window window{0, 0, picture.width, picture.height};
         Reduction reduction{.width = picture.width, .height = picture.height};

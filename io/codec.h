@@ -52,7 +52,8 @@ class Scratch {
 };
 
 /// Reads pictures of one format, one after another. `open` reads a header; then `decode` may be called once, and reads
-/// the pixels. Both throw Error, or std::bad_alloc; after that, the next call is `open`.
+/// the pixels. Both throw Error, or std::bad_alloc; after that, the next call is `open`. What they accept of a picture
+/// that is not as it should be, they note.
 class Reader {
  public:
     Reader() = default;
@@ -60,13 +61,19 @@ class Reader {
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
 
-    [[nodiscard]] virtual Header open(const Source& source) = 0;
+    [[nodiscard]] virtual Header open(const Source& source, const Acceptance& accept) = 0;
 
     /// Puts a window into `rows`. The window counts the pixels of the stored picture at a resolution of `eighths`.
     virtual void decode(const Window& window, int eighths, const Rows& rows) = 0;
 
     /// Whether `decode` takes other `eighths` than 8.
     [[nodiscard]] virtual bool scales() const = 0;
+
+    /// What was accepted of the picture since it was opened.
+    [[nodiscard]] Trouble trouble() const { return trouble_; }
+
+ protected:
+    Trouble trouble_ = Trouble::none;
 };
 
 [[nodiscard]] std::unique_ptr<Reader> jpeg_reader();

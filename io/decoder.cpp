@@ -25,11 +25,12 @@ void check_size(const Header& header, std::int64_t max_pixels, std::string_view 
         throw Error(name,
                     size() + " of " + std::to_string(header.channels) + (header.channels == 1 ? " byte" : " bytes") +
                         ", more than 2^31 - 1 bytes or 1,000,000 pixels a side",
-                    "scale it down or cut it up");
+                    "scale it down or cut it up", Trouble::unsupported);
     }
     if (static_cast<std::int64_t>(pixels) > max_pixels) {
         throw Error(name, size() + ", more than the " + std::to_string(max_pixels) + " that are allowed",
-                    "scale it down, or raise max_pixels (--max-pixels) if it is meant to be so large");
+                    "scale it down, or raise max_pixels (--max-pixels) if it is meant to be so large",
+                    Trouble::unsupported);
     }
 }
 
@@ -53,11 +54,13 @@ Format detect(std::span<const std::uint8_t> bytes, std::string_view name) {
         Signature{Format::jpeg, "\xff\xd8\xff"},
         Signature{Format::png, "\x89PNG\r\n\x1a\n"},
     };
-    if (bytes.empty()) throw Error(name, "is empty", "use a JPEG or PNG file");
+    if (bytes.empty()) throw Error(name, "is empty", "use a JPEG or PNG file", Trouble::damaged);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto* const found =
         std::ranges::find_if(signatures, [&](const Signature& s) { return text.starts_with(s.bytes); });
-    if (found == signatures.end()) throw Error(name, "is not a JPEG or PNG image", "convert it to JPEG or PNG");
+    if (found == signatures.end()) {
+        throw Error(name, "is not a JPEG or PNG image", "convert it to JPEG or PNG", Trouble::unsupported);
+    }
     return found->format;
 }
 
@@ -68,12 +71,13 @@ struct Decoder::State {
     Reader* reader = nullptr;  ///< that of the opened picture; null if there is none
     bool at_pixels = false;    ///< whether the reader has read the header and no more
     Source source;
+    Acceptance accept;
     Size stored;
     int orientation = 1;
 
     Header read_header(Reader& from) {
         at_pixels = false;
-        const Header header = with_memory(source.name, [&] { return from.open(source); });
+        const Header header = with_memory(source.name, [&] { return from.open(source, accept); });
         at_pixels = true;
         return header;
     }
@@ -98,19 +102,22 @@ Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
 Picture Decoder::open(std::span<const std::byte> bytes, std::string_view name, Orientation orientation,
-                      std::int64_t max_pixels) {
+                      const Acceptance& accept) {
     State& state = *state_;
     state.reader = nullptr;
     state.source = {{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name};
+    state.accept = accept;
     Reader* const reader = (detect(state.source.bytes, name) == Format::jpeg ? state.jpeg : state.png).get();
     const Header header = state.read_header(*reader);
-    check_size(header, max_pixels, name);
+    check_size(header, accept.max_pixels, name);
     state.stored = {static_cast<int>(header.width), static_cast<int>(header.height)};
     state.orientation = orientation == Orientation::upright ? header.orientation : 1;
     state.reader = reader;
     const Size size = turned(state.stored, state.orientation);
     return {size.width, size.height, header.channels};
 }
+
+Trouble Decoder::trouble() const { return state_->reader != nullptr ? state_->reader->trouble() : Trouble::none; }
 
 void Decoder::decode(const Window& window, MutableImageView out) {
     decode(window, {.eighths = 8, .width = window.width, .height = window.height}, out);

@@ -44,8 +44,8 @@ std::string printable(const std::filesystem::path& path) {
     return text;
 }
 
-Error::Error(const std::filesystem::path& name, std::string_view problem, std::string_view remedy)
-    : std::runtime_error(printable(name).append(": ").append(problem).append("; ").append(remedy)) {}
+Error::Error(const std::filesystem::path& name, std::string_view problem, std::string_view remedy, Trouble trouble)
+    : std::runtime_error(printable(name).append(": ").append(problem).append("; ").append(remedy)), trouble_(trouble) {}
 
 Error Error::system(const std::filesystem::path& path, std::string_view problem, int error_number) {
     const std::string reason = std::generic_category().message(error_number);

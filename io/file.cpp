@@ -1,6 +1,7 @@
 #include "file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <ctime>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -30,10 +33,14 @@ class Descriptor {
     int value_;
 };
 
+constexpr std::string_view temporary_start = ".halmix-";
+constexpr std::string_view temporary_end = ".tmp";
+
 /// A name that no other process or thread uses at the same time; a leftover of a killed process is found by O_EXCL.
 fs::path temporary_name() {
     static std::atomic<unsigned> counter{0};
-    return ".halmix-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+    return std::string(temporary_start) + std::to_string(::getpid()) + "-" + std::to_string(counter++) +
+           std::string(temporary_end);
 }
 
 }  // namespace
@@ -97,6 +104,7 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(path) {
         temporary_.clear();
         throw Error::system(path_, problem, errno);
     }
+    (void)!::flock(descriptor_, LOCK_EX | LOCK_NB);  // where there are no locks, its age protects it
     // Without the bits that let others act as the owner, who may be another one now. Not every file system has modes,
     // so this can fail; then only the owner may read the result.
     if (exists) (void)!::fchmod(descriptor_, status.st_mode & 0777);
@@ -125,6 +133,22 @@ void AtomicFile::commit() {
         throw Error::system(path_, "cannot be written", errno);
     }
     temporary_.clear();
+}
+
+void remove_leftovers(const fs::path& folder) noexcept try {
+    constexpr std::time_t oldest = 60;  // seconds
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+        const std::string name = it->path().filename().string();
+        if (!name.starts_with(temporary_start) || !name.ends_with(temporary_end)) continue;
+        const Descriptor file(::open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        struct stat status {};
+        if (file.get() < 0 || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+        if (status.st_mtime > std::time(nullptr) - oldest || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
+        ::unlink(it->path().c_str());
+    }
+} catch (const std::exception&) {
+    // What cannot be looked at stays.
 }
 
 }  // namespace halmix::io

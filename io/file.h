@@ -20,7 +20,8 @@ namespace halmix::io {
 
 /// Replaces a file in one step: who reads it sees the old content or the new one, never a part, whatever happens in
 /// between. What is written goes to a temporary file `.halmix-*.tmp` in the same folder, which `commit` flushes to the
-/// disk and renames, and which the destructor removes if there was no commit; only a killed process can leave it.
+/// disk and renames, and which the destructor removes if there was no commit; only a killed process can leave it, until
+/// `remove_leftovers`. It is locked (flock) as long as it is written.
 ///
 /// A replaced file keeps its permissions, though not the set-user-ID, set-group-ID and sticky bits, and one that may
 /// not be written is not replaced; a new file's permissions follow the umask. A symbolic link stays, its target is
@@ -43,5 +44,9 @@ class AtomicFile {
     std::filesystem::path temporary_;  ///< empty if written to directly, and after the commit
     int descriptor_ = -1;
 };
+
+/// Removes the temporary files of AtomicFiles whose process was killed: those that nobody has locked and that are
+/// older than a minute, which a file is not between its making and its lock. What cannot be removed stays.
+void remove_leftovers(const std::filesystem::path& folder) noexcept;
 
 }  // namespace halmix::io

@@ -36,6 +36,7 @@ struct Image {
     int height = 0;
     int channels = 0;
     std::vector<std::uint8_t, Untouched<std::uint8_t>> pixels;
+    Trouble trouble = Trouble::none;  ///< what was accepted of a picture that was read
 
     [[nodiscard]] ImageView view() const { return {pixels.data(), width, height, channels}; }
     [[nodiscard]] MutableImageView view() { return {pixels.data(), width, height, channels}; }
@@ -51,14 +52,17 @@ inline constexpr int default_quality = 95;
 /// Reads an image; the content decides the format, not the name. The pixels are those of Pillow's decoder, byte for
 /// byte, turned upright as the EXIF orientation says; all other metadata is dropped. Which pictures are read and which
 /// are refused, halmix/io.h tells.
-[[nodiscard]] Image read(const std::filesystem::path& path, std::int64_t max_pixels = default_max_pixels);
+[[nodiscard]] Image read(const std::filesystem::path& path, const Acceptance& accept = {});
+
+/// What the header of an image says that `read` would read.
+[[nodiscard]] Picture read_header(const std::filesystem::path& path, const Acceptance& accept = {});
 
 /// The format that a file's first bytes, up to 16 of them, tell; throws Error if it is neither.
 [[nodiscard]] Format detect(std::span<const std::uint8_t> bytes, std::string_view name);
 
 /// The same from memory; `name` stands for the path in error messages.
 [[nodiscard]] Image decode(std::span<const std::uint8_t> bytes, const std::filesystem::path& name,
-                           std::int64_t max_pixels = default_max_pixels);
+                           const Acceptance& accept = {});
 
 /// Encodes a gray or RGB image, without metadata. `quality`, 1..100, is for JPEG only: baseline, gray stays gray,
 /// colour has full resolution (4:4:4) from quality 90 on and half below (4:2:0). `name` is for error messages.

@@ -36,10 +36,14 @@ Escape& escape_of(j_common_ptr info) { return *static_cast<Escape*>(info->client
     escape_of(info).fail(message.data());
 }
 
-/// A warning says that pixels are missing or guessed, except for two that are about a header's version number.
+/// A warning says that pixels are missing or guessed, except for two that are about a header's version number. Those
+/// that are accepted, libjpeg counts; a file that ends too soon is none of them.
+template <bool accept>
 void on_message(j_common_ptr info, int level) {
     const int code = info->err->msg_code;
-    if (level < 0 && code != JWRN_JFIF_MAJOR && code != JWRN_ADOBE_XFORM) fail(info);
+    if (level >= 0 || code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM) return;
+    if (!accept || code == JWRN_JPEG_EOF) fail(info);
+    info->err->num_warnings++;
 }
 
 void on_progress(j_common_ptr info) {
@@ -59,7 +63,7 @@ struct Codec {
         info.err = jpeg_std_error(&errors);
         info.client_data = &escape;
         errors.error_exit = fail;
-        errors.emit_message = on_message;
+        errors.emit_message = on_message<false>;
     }
     ~Codec() { jpeg_destroy(reinterpret_cast<j_common_ptr>(&info)); }
     Codec(const Codec&) = delete;
@@ -124,9 +128,11 @@ class JpegReader : public Reader {
  public:
     JpegReader() { progress_.progress_monitor = on_progress; }
 
-    Header open(const Source& source) override {
+    Header open(const Source& source, const Acceptance& accept) override {
         name_ = source.name;
+        trouble_ = Trouble::none;
         codec_.errors.msg_code = 0;
+        codec_.errors.emit_message = accept.damaged ? on_message<true> : on_message<false>;
         jpeg_decompress_struct& info = codec_.info;
         call([&] {
             // All anew: a picture without tables of its own would otherwise be decoded with those of the one before.
@@ -151,7 +157,7 @@ class JpegReader : public Reader {
                 break;
             default:
                 throw Error(name_, "has " + std::to_string(info.num_components) + " channels of unknown meaning",
-                            "convert it to gray or RGB");
+                            "convert it to gray or RGB", Trouble::unsupported);
         }
         return {info.image_width, info.image_height, info.out_color_space == JCS_GRAYSCALE ? 1 : 3,
                 orientation_of(info, joined_exif_)};
@@ -162,6 +168,8 @@ class JpegReader : public Reader {
         info.scale_num = static_cast<unsigned>(eighths);
         info.scale_denom = 8;
         call([&] { jpeg_start_decompress(&info); });
+        if (trouble_ == Trouble::damaged && lacks_coefficients())
+            throw problem("coefficients are missing", Trouble::damaged);
         const bool exact = windows_are_exact();
         const int margin = exact ? leave_columns(window) : window.left;
         const int channels = info.out_color_components;
@@ -196,13 +204,25 @@ class JpegReader : public Reader {
  private:
     template <typename Step>
     void call(Step&& step) {
-        if (codec_.escape.run(step)) return;
-        if (codec_.errors.msg_code == JERR_BAD_PRECISION) {
-            throw Error(name_, "is not a JPEG of 8 bits", "save it with 8 bits per channel");
+        if (codec_.escape.run(step)) {
+            if (codec_.errors.num_warnings > 0) trouble_ = Trouble::damaged;
+            return;
         }
-        if (codec_.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
-        throw Error(name_, "is damaged or not a usual JPEG: " + std::string(codec_.escape.message()),
-                    "replace it with an intact copy");
+        switch (codec_.errors.msg_code) {
+            case JERR_OUT_OF_MEMORY:
+                throw std::bad_alloc();
+            case JERR_BAD_PRECISION:
+                throw Error(name_, "is not a JPEG of 8 bits", "save it with 8 bits per channel", Trouble::unsupported);
+            case JERR_SOF_UNSUPPORTED:
+                throw problem(codec_.escape.message(), Trouble::unsupported);
+            default:
+                throw problem(codec_.escape.message(), Trouble::damaged);
+        }
+    }
+
+    [[nodiscard]] Error problem(std::string_view message, Trouble trouble) const {
+        return {name_, "is damaged or not a usual JPEG: " + std::string(message), "replace it with an intact copy",
+                trouble};
     }
 
     /// Reads up to `count` rows; returns how many.
@@ -217,11 +237,16 @@ class JpegReader : public Reader {
     /// width if they are scaled, too.
     [[nodiscard]] bool windows_are_exact() const {
         const jpeg_decompress_struct& info = codec_.info;
-        if (info.max_h_samp_factor > 2 && info.scale_num != info.scale_denom) return false;
-        if (info.coef_bits == nullptr) return true;
+        return !(info.max_h_samp_factor > 2 && info.scale_num != info.scale_denom) && !lacks_coefficients();
+    }
+
+    /// Whether this is a progressive picture that lacks coefficients, which libjpeg makes up for.
+    [[nodiscard]] bool lacks_coefficients() const {
+        const jpeg_decompress_struct& info = codec_.info;
+        if (info.coef_bits == nullptr) return false;
         constexpr int smoothed = 10;  // coefficients that this looks at
-        return std::all_of(info.coef_bits, info.coef_bits + info.num_components, [&](const auto& missing_bits) {
-            return std::all_of(missing_bits, missing_bits + smoothed, [](int bits) { return bits == 0; });
+        return std::any_of(info.coef_bits, info.coef_bits + info.num_components, [&](const auto& missing_bits) {
+            return std::any_of(missing_bits, missing_bits + smoothed, [](int bits) { return bits != 0; });
         });
     }
 

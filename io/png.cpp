@@ -46,8 +46,10 @@ class PngReader : public Reader {
  public:
     ~PngReader() override { close(); }
 
-    Header open(const Source& source) override {
+    Header open(const Source& source, const Acceptance& accept) override {
         close();
+        trouble_ = Trouble::none;
+        convert_ = accept.unsupported;
         name_ = source.name;
         rest_ = source.bytes;
         call([&] {
@@ -62,7 +64,7 @@ class PngReader : public Reader {
             png_read_info(png_, info_);
         });
         if (png_get_bit_depth(png_, info_) == 16) {
-            throw Error(name_, "has 16 bits per channel", "save it with 8 bits per channel");
+            accept_unsupported("has 16 bits per channel", "save it with 8 bits per channel");
         }
         const int type = png_get_color_type(png_, info_);
         channels_ = (type & PNG_COLOR_MASK_COLOR) == 0 ? 1 : 3;
@@ -74,7 +76,8 @@ class PngReader : public Reader {
     void decode(const Window& window, int /*eighths*/, const Rows& rows) override {
         int passes = 1;
         call([&] {
-            png_set_expand(png_);  // palette to RGB, fewer bits to 8, a transparent colour to alpha
+            png_set_strip_16(png_);  // to the higher 8 bits
+            png_set_expand(png_);    // palette to RGB, fewer bits to 8, a transparent colour to alpha
             passes = png_set_interlace_handling(png_);
             png_read_update_info(png_, info_);
         });
@@ -96,7 +99,7 @@ class PngReader : public Reader {
                 call([&] { png_read_row(png_, row, nullptr); });
                 if (direct || !inside || pass < passes) continue;
                 if (rows.put(y - window.top, row + before, channels_, alpha_)) continue;
-                throw Error(name_, "has transparent pixels", "lay it on a background colour and save it without alpha");
+                accept_unsupported("has transparent pixels", "lay it on a background colour and save it without alpha");
             }
         }
         if (end == height) call([&] { png_read_end(png_, info_); });
@@ -109,7 +112,13 @@ class PngReader : public Reader {
     template <typename Step>
     void call(Step&& step) {
         if (escape_.run(step)) return;
-        throw Error(name_, "is a damaged PNG: " + std::string(escape_.message()), "replace it with an intact copy");
+        throw Error(name_, "is a damaged PNG: " + std::string(escape_.message()), "replace it with an intact copy",
+                    Trouble::damaged);
+    }
+
+    void accept_unsupported(std::string_view problem, std::string_view remedy) {
+        if (!convert_) throw Error(name_, problem, remedy, Trouble::unsupported);
+        trouble_ = Trouble::unsupported;
     }
 
     static void take(png_structp png, png_bytep out, std::size_t size) {
@@ -128,6 +137,7 @@ class PngReader : public Reader {
     Escape escape_;
     int channels_ = 0;
     bool alpha_ = false;
+    bool convert_ = false;  ///< what is unsupported
     PngMetadata metadata_;
     Scratch scratch_;
 };

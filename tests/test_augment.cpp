@@ -225,7 +225,7 @@ TEST_CASE("a batch, by a runner or without", "[augment]") {
 
 TEST_CASE("a picture of too many pixels is broken", "[augment]") {
     for (const int less : {0, 1}) {
-        Work work(3, {}, {.policy = cropping(20, 16), .max_pixels = 60 * 50 - less});
+        Work work(3, {}, {.policy = cropping(20, 16), .accept = {.max_pixels = 60 * 50 - less}});
         std::vector<std::string> problems(3);
         work.run({.normalization = imagenet}, problems);
         for (int i = 0; i < 3; ++i) {

@@ -159,7 +159,7 @@ TEST_CASE("a picture of too many pixels is refused", "[decoder]") {
     io::Decoder decoder;
     for (const Bytes& bytes : {jpeg(picture(30, 20, 3), {}), png(30, 20, {"", PNG_COLOR_TYPE_GRAY})}) {
         const auto open = [&](std::int64_t most) {
-            return decoder.open(as_bytes(bytes), "picture", io::Orientation::upright, most);
+            return decoder.open(as_bytes(bytes), "picture", io::Orientation::upright, {.max_pixels = most});
         };
         CHECK(open(600).width == 30);
         Pixels out(8, 8, 3);

@@ -18,6 +18,8 @@ CHOICES = {
     "mode": ("exact", "fast"),
     "orientation": ("stored", "upright"),
     "on_error": ("raise", "repeat", "skip"),
+    "unsupported": ("refuse", "convert"),
+    "damaged": ("refuse", "accept"),
 }
 MAX_PIXELS = 178_956_970  # Pillow opens no picture that has more
 
@@ -27,6 +29,7 @@ def decode_augment(
     mean=(0, 0, 0), std=(1, 1, 1), threads=1, engine=None,
     severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, crop=None,
     mode="exact", orientation="stored", on_error="raise", max_pixels=MAX_PIXELS,
+    unsupported="refuse", damaged="refuse",
 ):  # fmt: skip
     """`augmix_batch` for JPEG and PNG files: each is decoded once for all its views, and only what the crop needs.
 
@@ -48,6 +51,11 @@ def decode_augment(
             picture's results are taken instead, and ``"skip"``: it is left out; both with a RuntimeWarning about it.
         max_pixels: a picture of more, width times height before the crop, is broken; a few bytes can claim any size, and
             memory and time grow with it. The default is Pillow's; up to 2^31 - 1 can be allowed.
+        unsupported: PNGs with transparency or 16 bits a channel. ``"refuse"``: they are broken; ``"convert"``: transparency
+            is dropped, as ``convert("RGB")`` does it, and the higher 8 bits are taken, as Pillow does it for colours; gray
+            ones of 16 bits it would cut off at 255.
+        damaged: JPEGs with damage that libjpeg can pass over. ``"refuse"``: they are broken; ``"accept"``: they are read
+            where the pixels are Pillow's, and broken where Pillow refuses them or versions of libjpeg-turbo differ.
 
     Returns what `augmix_batch` does; but with ``on_error`` of ``"repeat"`` and ``"skip"`` a pair: that, and for each
     image of it the position in `images` of the picture that it shows. Raises ValueError if there is none to repeat, and
@@ -55,7 +63,10 @@ def decode_augment(
     noticed. The GIL is released, and Ctrl-C ends the batch between two pictures. May be called from many threads, and
     after a fork.
     """
-    how = choices(mode=mode, orientation=orientation, on_error=on_error, max_pixels=max_pixels)
+    how = choices(
+        mode=mode, orientation=orientation, on_error=on_error, max_pixels=max_pixels, unsupported=unsupported,
+        damaged=damaged,
+    )  # fmt: skip
     crop = crop_of(crop)
     policy = make_policy(severity, width, depth, alpha, augmentation_set, fill, crop)
     dtype, layout = result_kind(dtype, layout)
@@ -140,12 +151,16 @@ class Pictures:
     def __len__(self):
         return len(self.files)
 
+    def _reading(self):
+        how = self.how
+        accept = _core.Acceptance(how["max_pixels"], how["unsupported"] == "convert", how["damaged"] == "accept")
+        return getattr(_core.Orientation, how["orientation"]), accept
+
     def sizes(self, crop):
         """Height and width of each one's results. What cannot be read is as large as the first that can."""
         if crop is not None:
             return [crop.size] * len(self)
-        orientation = getattr(_core.Orientation, self.how["orientation"])
-        sizes = _core.picture_sizes(self.files, self.names, orientation, self.how["max_pixels"])
+        sizes = _core.picture_sizes(self.files, self.names, *self._reading())
         usual = next((size for size in sizes if size != (0, 0)), (1, 1))
         return [size[::-1] if size != (0, 0) else usual[::-1] for size in sizes]
 
@@ -155,8 +170,7 @@ class Pictures:
         on_error = self.how["on_error"]
         problems = _core.decode_batch(
             engine, *draws, self.files, self.names, flat, layout, made_floats, threads,
-            getattr(_core.Mode, self.how["mode"]), getattr(_core.Orientation, self.how["orientation"]),
-            self.how["max_pixels"], on_error != "raise",
+            getattr(_core.Mode, self.how["mode"]), *self._reading(), on_error != "raise",
         )  # fmt: skip
         problems = [known or found for known, found in zip(self.problems, problems)]
         count = len(self)

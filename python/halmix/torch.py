@@ -54,9 +54,9 @@ class AugMixDataset(torch.utils.data.Dataset):
         severity, width, depth, alpha, augmentation_set, fill: as in `halmix.AugMix`.
         crop: a `halmix.RandomResizedCrop`, or its size: a part of each image, drawn by its key, resized and flipped, which
             all of its views are of. Then the data set need not crop, and its images may have any sizes.
-        mode, orientation, on_error, max_pixels: of files, as in `halmix.decode_augment`. What is repeated is another sample of the
-            batch, with all its members; what is left out makes the batch smaller. A batch without an intact picture is
-            a ValueError, as is a broken one that is asked for alone.
+        mode, orientation, on_error, max_pixels, unsupported, damaged: of files, as in `halmix.decode_augment`. What is
+            repeated is another sample of the batch, with all its members; what is left out makes the batch smaller. A
+            batch without an intact picture is a ValueError, as is a broken one that is asked for alone.
 
     ``self[index]`` is the sample with a tensor (C, H, W) in the image's place, or with a tuple of them, one for each
     view, if there are several.
@@ -73,6 +73,7 @@ class AugMixDataset(torch.utils.data.Dataset):
         self, dataset, views=("aug",), *, seed=0, dtype="float32", mean=(0, 0, 0), std=(1, 1, 1),
         severity=3, width=3, depth=-1, alpha=1.0, augmentation_set="all", fill=0, crop=None,
         mode="exact", orientation="stored", on_error="raise", max_pixels=MAX_PIXELS,
+        unsupported="refuse", damaged="refuse",
     ):  # fmt: skip
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
             raise TypeError(f"dataset: {type(dataset).__name__}; allowed has dataset[index] and len(dataset)")
@@ -86,7 +87,10 @@ class AugMixDataset(torch.utils.data.Dataset):
         if not isinstance(augmentation_set, str):
             augmentation_set = list(augmentation_set)
         self.crop = crop_of(crop)
-        self._decoding = choices(mode=mode, orientation=orientation, on_error=on_error, max_pixels=max_pixels)
+        self._decoding = choices(
+            mode=mode, orientation=orientation, on_error=on_error, max_pixels=max_pixels, unsupported=unsupported,
+            damaged=damaged,
+        )  # fmt: skip
         self._arguments = (severity, width, depth, alpha, augmentation_set, fill, self.crop), (mean, std)
         self._make_native()
         # In shared memory, for workers that live on.

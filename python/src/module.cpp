@@ -483,14 +483,14 @@ class Pictures {
 
 /// Width and height of each picture, (0, 0) of those whose header cannot be read.
 std::vector<std::tuple<int, int>> picture_sizes(const nb::list& files, const nb::list& names,
-                                                io::Orientation orientation, std::int64_t max_pixels) {
+                                                io::Orientation orientation, const io::Acceptance& accept) {
     const Pictures pictures(files, names);
     std::vector<std::tuple<int, int>> sizes(pictures.bytes.size());
     nb::gil_scoped_release release;
     thread_local io::Decoder decoder;
     for (std::size_t i = 0; i < sizes.size(); i++) {
         try {
-            const io::Picture picture = decoder.open(pictures.bytes[i], pictures.names[i], orientation, max_pixels);
+            const io::Picture picture = decoder.open(pictures.bytes[i], pictures.names[i], orientation, accept);
             sizes[i] = {picture.width, picture.height};
         } catch (const io::Error&) {
             sizes[i] = {0, 0};  // what is wrong, who decodes it says
@@ -504,7 +504,7 @@ std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy
                                       const nb::list& indices, const std::vector<int>& view_numbers,
                                       const nb::list& files, const nb::list& names, nb::handle out, Layout out_layout,
                                       const Normalization& normalization, int threads, io::Mode mode,
-                                      io::Orientation orientation, std::int64_t max_pixels, bool tell) {
+                                      io::Orientation orientation, const io::Acceptance& accept, bool tell) {
     const std::vector<Key> keys = keys_of(seed, epoch, indices);
     const Pictures pictures(files, names);
     std::vector<Held> held;
@@ -522,7 +522,7 @@ std::vector<std::string> decode_batch(const Engine& engine, const Policy& policy
     }
     Signals signals;
     nb::gil_scoped_release release;
-    const io::Recipe recipe{policy, view_numbers, mode, orientation, max_pixels};
+    const io::Recipe recipe{policy, view_numbers, mode, orientation, accept};
     std::vector<io::Sample> samples;
     for (std::size_t i = 0; i < count; i++) {
         samples.push_back({pictures.bytes[i], pictures.names[i], keys[i],
@@ -549,6 +549,10 @@ void define_decoder(nb::module_& module) {
     nb::enum_<io::Orientation>(module, "Orientation")
         .value("stored", io::Orientation::stored)
         .value("upright", io::Orientation::upright);
+    nb::class_<io::Acceptance>(module, "Acceptance")
+        .def("__init__", [](io::Acceptance* self, std::int64_t max_pixels, bool unsupported, bool damaged) {
+            new (self) io::Acceptance{max_pixels, unsupported, damaged};
+        });
     module.def("picture_sizes", picture_sizes);
     module.def("decode_batch", decode_batch);
 }

@@ -1,6 +1,7 @@
 """The command `halmix` on real files, good and bad. HALMIX_COMMAND names the command."""
 
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -39,15 +40,23 @@ def run(*arguments, code=0, **how):
     done = subprocess.run([HALMIX, *map(str, arguments)], capture_output=True, **how)
     assert done.returncode == code, (done.returncode, done.stderr)
     if code == 0:
-        assert done.stderr == b""
+        assert told(done)[0] == []
     return done
 
 
+def told(done):
+    """Lines on stderr about inputs, and the summary after them, "" if there is none."""
+    text = done.stderr.decode(errors="surrogateescape")
+    assert not text or text.endswith("\n")
+    lines = text.splitlines()
+    summary = lines.pop().removeprefix("halmix: ") if lines and re.match(r"halmix: \d+ ", lines[-1]) else ""
+    return lines, summary
+
+
 def failure(*arguments, code, **how):
-    """The one line on stderr of a run that fails."""
-    text = run(*arguments, code=code, **how).stderr.decode(errors="surrogateescape")
-    assert text.endswith("\n") and text.count("\n") == 1, text
-    return text[:-1]
+    """The one line on stderr of a run that fails, beside the summary."""
+    (line,), _ = told(run(*arguments, code=code, **how))
+    return line
 
 
 def listed_ops():
@@ -432,6 +441,201 @@ def test_max_pixels_is_pillows_limit():
                 Image.open("in.png")
 
 
+SIXTEEN_BITS = np.random.default_rng(3).integers(0, 65536, (48, 64, 4)).astype(">u2")
+SIXTEEN_BITS[0, :9] = [[0xFFFF], [0xFF00], [0x00FF], [0x80FF], [0x7F80], [0x0100], [0], [1], [0xFEFF]]
+
+
+def sixteen_bits(color_type, interlace=0, before=b""):
+    """A PNG of 16 bits a channel, and its higher bytes, without alpha."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[color_type]
+    pixels = np.ascontiguousarray(SIXTEEN_BITS[..., :channels])
+    rows = adam7(pixels) if interlace else unfiltered(pixels)
+    high = (pixels >> 8).astype(np.uint8)[..., : 3 if channels > 2 else 1]
+    return png(64, 48, 16, color_type, rows, interlace, before), high.squeeze()
+
+
+TO_CONVERT = {name: (BAD_FILES[name][0], None) for name in BAD_FILES if name.startswith("transparent")}
+for color_type in 0, 2, 4, 6:
+    for interlace in 0, 1:
+        TO_CONVERT[f"{color_type}{interlace}.png"] = sixteen_bits(color_type, interlace)
+TO_CONVERT["transparent_16.png"] = sixteen_bits(2, before=chunk(b"tRNS", SIXTEEN_BITS[5, 5, :3].tobytes()))
+
+
+@pytest.mark.parametrize("name", TO_CONVERT)
+def test_unsupported_files_are_converted(name):
+    """To what Pillow's convert has, but for gray ones of 16 bits, of which it makes white."""
+    data, expected = TO_CONVERT[name]
+    with open(name, "wb") as file:
+        file.write(data)
+    with Image.open(name) as image:
+        pillows = np.asarray(image.convert("L" if image.mode in ("LA", "I;16", "L") else "RGB"))
+    if expected is None or expected.ndim == 3:
+        expected = pillows
+    arguments = ("apply", name, "-o", "out.png", "--ops", "translate_x=0")
+    assert ("transparent" if "transparent" in name and "16" not in name else "16 bits") in failure(*arguments, code=1)
+    run(*arguments, "--unsupported", "convert")
+    assert np.array_equal(pixels("out.png"), expected)
+
+
+def test_damaged_files_are_accepted():
+    """Where Pillow takes them; what ends too soon it does not take either."""
+    files = {
+        "extraneous.jpg": JPEG[:20] + b"\0" * 5 + JPEG[20:],
+        "damaged.jpg": BAD_FILES["damaged.jpg"][0],
+        "truncated.jpg": BAD_FILES["truncated.jpg"][0],
+        "crc.png": BAD_FILES["crc.png"][0],
+    }
+    for name, data in files.items():
+        with open(name, "wb") as file:
+            file.write(data)
+        arguments = ("apply", name, "-o", "out.png", "--ops", "translate_x=0")
+        line = failure(*arguments, code=1)
+        if name in ("extraneous.jpg", "damaged.jpg"):
+            run(*arguments, "--damaged", "accept")
+            assert np.array_equal(pixels("out.png"), pixels(name))
+        else:
+            assert failure(*arguments, "--damaged", "accept", code=1) == line
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--unsupported", "drop"), ("--unsupported", ""), ("--unsupported",), ("--damaged", "convert"), ("--damaged", "1"),
+])  # fmt: skip
+@pytest.mark.parametrize("command", ["augment", "apply --ops equalize", "replay --plan plan.json", "figure"])
+def test_wrong_choices(command, arguments):
+    picture().save("in.png")
+    assert arguments[0] in failure(*command.split(), "in.png", "-o", "out.png", *arguments, code=2)
+    assert os.listdir() == ["in.png"]
+
+
+def test_only_folders_can_do_without_images():
+    picture().save("in.png")
+    for command in "apply --ops equalize", "replay --plan plan.json", "figure":
+        assert "--unsupported" in failure(*command.split(), "in.png", "-o", "out.png", "--unsupported", "skip", code=2)
+
+
+def report_of(*arguments, code=0):
+    """Problems of --report by outcome and file, of which the order is checked, and the summary."""
+    lines, summary = told(run("augment", "in", "-o", "out", "--report", "report.jsonl", *arguments, code=code))
+    with open("report.jsonl", encoding="utf-8") as file:
+        entries = [json.loads(line) for line in file]
+    names = [entry["file"] for entry in entries]
+    assert names == sorted(names, key=os.fsencode)
+    bad = [entry["problem"] for entry in entries if entry["outcome"] in ("refused", "failed")]
+    assert sorted(bad) == sorted(lines)
+    return {name: entry for name, entry in zip(names, entries)}, summary
+
+
+def mixed_folder():
+    os.mkdir("in")
+    for name in ("transparent.png", "sixteen_bits.png", "text.jpg", "large.png", "damaged.jpg", "truncated.jpg"):
+        with open(f"in/{name}", "wb") as file:
+            file.write(BAD_FILES[name][0])
+    for name in "a.png", "ö.png":
+        picture().save(f"in/{name}")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_report(threads):
+    mixed_folder()
+    entries, summary = report_of("--threads", threads, code=1)
+    assert summary == "2 done, 6 refused"
+    assert entries["a.png"] == {"file": "a.png", "outcome": "done"} and entries["ö.png"]["outcome"] == "done"
+    assert entries["text.jpg"]["problem"].startswith("in/text.jpg: is not a JPEG or PNG image; ")
+    assert all(entry["outcome"] == "refused" for name, entry in entries.items() if name in BAD_FILES)
+
+    entries, summary = report_of("--unsupported", "skip", "--threads", threads, code=1)
+    assert summary == "2 done, 4 skipped, 2 refused"
+    skipped = {name for name, entry in entries.items() if entry["outcome"] == "skipped" and entry["problem"]}
+    assert skipped == {"transparent.png", "sixteen_bits.png", "text.jpg", "large.png"}
+
+    chosen = ("--unsupported", "convert", "--damaged", "accept", "--threads", threads)
+    entries, summary = report_of(*chosen, code=1)
+    assert summary == "2 done, 2 converted, 1 accepted, 3 refused"
+    assert entries["sixteen_bits.png"] == {"file": "sixteen_bits.png", "outcome": "converted"}
+    assert entries["damaged.jpg"] == {"file": "damaged.jpg", "outcome": "accepted"}
+    assert set(os.listdir("out")) == {"a.png", "ö.png", "transparent.png", "sixteen_bits.png", "damaged.jpg"}
+
+    for name in "truncated.jpg", "damaged.jpg":
+        os.remove(f"in/{name}")
+    entries, summary = report_of("--unsupported", "skip")
+    assert summary == "2 done, 4 skipped"
+
+
+def test_nothing_to_tell():
+    """A run that has done all it was to do says nothing where nobody looks on."""
+    os.mkdir("in")
+    picture().save("in/a.png")
+    assert told(run("augment", "in", "-o", "out")) == ([], "")
+
+
+def test_report_of_folders_and_names():
+    os.makedirs("in/empty")
+    picture().save("in/a.png")
+    shutil.copy("in/a.png", b"in/\xff.png")
+    lines, summary = told(run("augment", "in", "in/empty", "-o", "out", "--report", "report.jsonl", code=1))
+    assert summary == "2 done, 1 failed"
+    entries = [json.loads(line) for line in open("report.jsonl", encoding="utf-8")]
+    assert entries[0] == {"outcome": "failed", "problem": lines[0]}
+    assert entries[2]["file_bytes"] == "ff2e706e67" and entries[2]["outcome"] == "done"
+    assert "no/report" in failure("augment", "in", "-o", "out", "--report", "no/report", code=1)
+    (line,), summary = told(run("augment", "in", "-o", "out", "--report", "/dev/full", code=1))
+    assert line.startswith("/dev/full: ")
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_resume(views):
+    """What is there is left as it is; results, plans and the report are those of a run at once."""
+    mixed_folder()
+    arguments = ("--views", views, "--seed", "5", "--unsupported", "convert")
+    whole, _ = report_of(*arguments, "--plan-out", "whole.jsonl", code=1)
+    expected = bytes_of("out")
+    gone = sorted(expected)[:2]
+    for name in gone:
+        os.remove(f"out/{name}")
+    times = {name: os.stat(f"out/{name}").st_mtime_ns for name in os.listdir("out")}
+    entries, summary = report_of(*arguments, "--resume", "--plan-out", "resumed.jsonl", code=1)
+    assert bytes_of("out") == expected
+    assert {name for name in times if os.stat(f"out/{name}").st_mtime_ns != times[name]} == set()
+    again = {name for name, entry in entries.items() if entry["outcome"] in ("done", "converted")}
+    assert again == {re.sub(r"_v\d", "", name) for name in gone}
+    assert {name for name, entry in entries.items() if entry["outcome"] == "kept"} == {
+        name for name, entry in whole.items() if entry["outcome"] in ("done", "converted") and name not in again
+    }
+    assert open("resumed.jsonl").read() == open("whole.jsonl").read()
+
+    os.utime("in/a.png")
+    entries, summary = report_of(*arguments, "--resume", code=1)
+    assert entries["a.png"]["outcome"] == "done" and summary.startswith("1 done, 3 kept")
+
+
+def test_resume_wants_results_apart():
+    os.mkdir("in")
+    picture().save("in/a.png")
+    picture().save("b.png")
+    for arguments in ("in", "-o", "in"), ("in/a.png", "-o", "in/"), ("b.png", "-o", "c.png"), ("in", "b.png", "-o", "."):
+        assert "--resume" in failure("augment", *arguments, "--resume", code=2)
+    run("augment", "b.png", "-o", "out.d/c.png", "--resume", code=1)  # there is no such folder
+    assert sorted(os.listdir()) == ["b.png", "in"] and os.listdir("in") == ["a.png"]
+
+
+def test_what_killed_runs_leave_goes():
+    os.makedirs("in/deep")
+    os.makedirs("out/deep")
+    picture().save("in/deep/a.png")
+    old = time.time() - 3600
+    for name in "out/deep/.halmix-1-0.tmp", "out/deep/.halmix-99-7.tmp", "out/deep/other.tmp", "out/deep/.halmix-2-0.tmp":
+        open(name, "w").close()
+        os.utime(name, (old, old))
+    open("out/deep/.halmix-3-0.tmp", "w").close()  # may not be locked yet
+    os.mkdir("out/deep/.halmix-4-0.tmp")
+    os.symlink("other.tmp", "out/deep/.halmix-5-0.tmp")
+    with open("out/deep/.halmix-2-0.tmp") as busy:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        run("augment", "in", "-o", "out")
+    kept = {f".halmix-{n}-0.tmp" for n in (2, 3, 4, 5)}
+    assert set(os.listdir("out/deep")) == {"a.png", "other.tmp"} | kept
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "2147483648", "1e9", "x"])
 def test_wrong_max_pixels(number):
     picture().save("in.png")
@@ -479,9 +683,9 @@ def test_the_rest_is_done():
             file.write(data)
     for i in range(5):
         picture(seed=i).save(f"in/good{i}.png")
-    done = run("augment", "in", "missing.jpg", "-o", "out", "--threads", "3", code=1)
-    lines = sorted(line.split(": ")[0] for line in done.stderr.decode().splitlines())
-    assert lines == sorted([f"in/{name}" for name in BAD_FILES] + ["missing.jpg"])
+    lines, summary = told(run("augment", "in", "missing.jpg", "-o", "out", "--threads", "3", code=1))
+    assert sorted(line.split(": ")[0] for line in lines) == sorted([f"in/{name}" for name in BAD_FILES] + ["missing.jpg"])
+    assert summary == f"5 done, {len(BAD_FILES)} refused, 1 failed"
     assert sorted(os.listdir("out")) == [f"good{i}.png" for i in range(5)]
 
 
@@ -832,8 +1036,9 @@ def test_no_permission(as_nobody):
     (line,) = as_nobody("augment", "in/good.png", "-o", "open/kept.png")
     assert line.startswith("open/kept.png: cannot be written: Permission denied; ")
     assert open("open/kept.png", "rb").read() == kept
-    lines = as_nobody("augment", "in", "-o", "open/out")
+    *lines, summary = as_nobody("augment", "in", "-o", "open/out")
     assert sorted(line.split(": ")[0] for line in lines) == ["in/closed", "in/secret.png"]
+    assert summary == "halmix: 1 done, 2 failed"
     assert os.listdir("open/out") == ["good.png"]
     assert sorted(os.listdir("open")) == ["kept.png", "out"]
 

@@ -476,6 +476,53 @@ def test_max_pixels(rng, crop):
     assert shown == [1] and len(got) == 1
 
 
+@pytest.mark.parametrize("crop", [None, 16])
+def test_damaged_pictures_are_pillows_or_refused(rng, scale, crop):
+    """Whole, and in windows of which the last row is one: those read all of a file."""
+    kinds = [
+        {"quality": 90}, {"quality": 75, "subsampling": 2}, {"restart_marker_blocks": 3}, {"channels": 1},
+        {"progressive": True}, {"progressive": True, "subsampling": 2, "quality": 60}, {"quality": 30, "optimize": True},
+    ]  # fmt: skip
+    accepted = differing = 0
+    for kind in kinds:
+        kind = dict(kind)
+        file = encoded(make_image(rng, 90, 70, kind.pop("channels", 3)), **kind)
+        for _ in range(60 * scale):
+            changed = bytearray(file)
+            for at in rng.integers(2, len(file), rng.integers(1, 4)):
+                changed[at : at + int(rng.integers(2))] = bytes([int(rng.integers(256))]) * int(rng.integers(2))
+            changed = bytes(changed)
+            how = {"seed": 3, "crop": crop, "views": ("clean",)}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                whole, shown = halmix.decode_augment([changed, file], on_error="skip", seed=3, damaged="accept", views=("clean",))
+                if shown[0] != 0:
+                    continue
+                strict, _ = halmix.decode_augment([changed, file], on_error="skip", **how)
+            accepted += len(strict) == 1
+            picture = Image.open(io.BytesIO(changed)).convert("RGB")
+            got = halmix.decode_augment([changed], damaged="accept", **how)[0]
+            expected = np.asarray(halmix.augmix_batch([picture], **how)[0]) if crop else np.asarray(picture)
+            differing += not np.array_equal(np.asarray(got), expected)
+    assert differing == 0
+    assert accepted > 20
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_transparency_and_16_bits(rng, upright):
+    pixels = rng.integers(0, 256, (30, 40, 4), np.uint8)
+    files = [encoded(pixels, "PNG"), encoded(pixels[..., :2].copy(), "PNG"), encoded(pixels, "PNG", orientation=6)]
+    how = {"seed": 3, "views": ("clean",), "orientation": "upright" if upright else "stored"}
+    for file in files:
+        with pytest.raises(ValueError, match="has transparent pixels"):
+            halmix.decode_augment([file], **how)
+        got = halmix.decode_augment([file], unsupported="convert", **how)[0]
+        assert np.array_equal(got, np.asarray(opened(file, upright)))
+    deep = rng.integers(0, 65536, (30, 40), np.uint16)
+    got = halmix.decode_augment([encoded(deep, "PNG")], unsupported="convert", **how)[0]
+    assert np.array_equal(got, np.repeat((deep >> 8).astype(np.uint8)[..., None], 3, 2))
+
+
 # Arguments.
 
 
@@ -483,6 +530,8 @@ def test_max_pixels(rng, crop):
     ({"mode": "quick"}, ValueError, "mode: 'quick'; allowed are exact, fast"),
     ({"orientation": 1}, ValueError, "orientation: 1; allowed are stored, upright"),
     ({"on_error": None}, ValueError, "on_error: None; allowed are raise, repeat, skip"),
+    ({"unsupported": "skip"}, ValueError, "unsupported: 'skip'; allowed are refuse, convert"),
+    ({"damaged": True}, ValueError, "damaged: True; allowed are refuse, accept"),
     ({"max_pixels": 0}, ValueError, "max_pixels: 0; allowed are whole numbers 1..2147483647"),
     ({"images": b"x"}, TypeError, "images: bytes; allowed are lists of bytes and of paths"),
     ({"images": "x.jpg"}, TypeError, "images: str; allowed are lists"),

@@ -694,6 +694,24 @@ def test_broken_files(workers, views):
 
 
 @needs_decoder
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_that_are_converted_or_accepted(workers):
+    pixels = np.arange(40 * 50 * 4, dtype=np.uint8).reshape(40, 50, 4)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    jpeg = Files()[0][0]
+    assert jpeg[:4] == b"\xff\xd8\xff\xe0"
+    odd = [(file.getvalue(), 0), (jpeg[:20] + b"\0" * 5 + jpeg[20:], 1)]
+    accepting = make(odd, crop=32, unsupported="convert", damaged="accept")
+    usual = make([(Image.fromarray(pixels[..., :3].copy()), 0), (Image.open(io.BytesIO(jpeg)).convert("RGB"), 1)], crop=32)
+    for (got, _), (want, _) in zip(loader(accepting, num_workers=workers), loader(usual)):
+        assert torch.equal(got, want)
+    for index, message in (0, "has transparent pixels"), (1, "extraneous bytes"):
+        with pytest.raises(ValueError, match=message):
+            make(odd, crop=32)[index]
+
+
+@needs_decoder
 def test_files_of_one_size_without_a_crop():
     class Alike(Files):
         def __getitem__(self, index):
@@ -707,9 +725,11 @@ def test_files_of_one_size_without_a_crop():
 
 @needs_decoder
 def test_arguments_of_files():
-    for name in "mode", "orientation", "on_error":
+    for name in "mode", "orientation", "on_error", "unsupported", "damaged":
         with pytest.raises(ValueError, match=f"{name}: 'none'; allowed are"):
             make(Files(), **{name: "none"})
+    with pytest.raises(ValueError, match="more than the 99 that are allowed"):
+        make(Files(), crop=8, max_pixels=99)[0]
     fast = make(Files(), crop=8, mode="fast")
     assert not torch.equal(fast[0][0], make(Files(), crop=8)[0][0])
 

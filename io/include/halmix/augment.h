@@ -32,7 +32,7 @@ struct Recipe {
     std::vector<int> views{0};  ///< -1: the picture itself, normalised; 0..65535: augmented, with that view of its key
     Mode mode = Mode::exact;
     Orientation orientation = Orientation::stored;
-    std::int64_t max_pixels = default_max_pixels;  ///< a picture that has more, before it is cropped, is broken
+    Acceptance accept{};  ///< other pictures are broken
 };
 
 /// A picture and where its results go.
