@@ -73,6 +73,8 @@ if(HALMIX_BUILD_BENCH)
     halmix_add_pytest(tuning)
 endif()
 if(HALMIX_BUILD_PYTHON)
+    halmix_add_pytest(corpora)
+    set_property(TEST corpora APPEND PROPERTY ENVIRONMENT PYTHONPATH=${CMAKE_CURRENT_BINARY_DIR}/python)
     halmix_add_pytest(python)
     set_property(TEST python APPEND PROPERTY ENVIRONMENT
         PYTHONPATH=${CMAKE_CURRENT_BINARY_DIR}/python:${PROJECT_SOURCE_DIR}/tests/composer)
