@@ -15,6 +15,7 @@ add_executable(halmix_command
     apps/inputs.cpp
     apps/interrupt.cpp
     apps/main.cpp
+    apps/op_chain.cpp
     apps/options.cpp
     apps/plan_file.cpp
     apps/progress.cpp
