@@ -8,6 +8,7 @@
 #include "halmix/engine.h"
 #include "halmix/error.h"
 #include "plan/guard.h"
+#include "plan/text.h"
 
 namespace halmix {
 
@@ -117,7 +118,7 @@ Choice choose_target(std::string_view name, Memory data) {
     auto gpu = std::ranges::find(gpu_rows, name.substr(0, colon), &GpuRow::name);
     if (gpu == gpu_rows.end()) {
         throw Error(Status::unknown_target,
-                    asked + " \"" + std::string(name) + "\": unknown; this build has auto, " + join_names(false));
+                    asked + " \"" + text::one_line(name) + "\": unknown; this build has auto, " + join_names(false));
     }
     return {true, static_cast<std::size_t>(gpu - gpu_rows.begin()),
             std::string(name.substr(std::min(colon + 1, name.size()))), reason};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "halmix/error.h"
+#include "plan/text.h"
 
 namespace halmix {
 
@@ -26,7 +27,7 @@ auto find_device(const std::vector<FoundDevice>& found, std::string_view which) 
 
 [[noreturn]] void refuse(const Driver& driver, std::string_view which, const FoundDevices& devices) {
     std::string asked(driver.name), names;
-    if (!which.empty()) asked.append(":").append(which);
+    if (!which.empty()) asked.append(":").append(text::one_line(which));
     for (const FoundDevice& device : devices.found) names += (names.empty() ? "" : ", ") + device.name;
     throw Error(Status::target_unavailable,
                 "target " + asked + ": " + (names.empty() ? devices.problem : "no such device; there are " + names));
