@@ -38,6 +38,8 @@ def real(name, value):
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name}: {value!r}; allowed are numbers") from None
+    except OverflowError:
+        raise ValueError(f"{name}: larger than any float; allowed are numbers") from None
 
 
 def fill_color(fill):
