@@ -37,15 +37,18 @@ void choices(std::string_view text) {
 }
 
 void chain(std::string_view text) {
+    std::vector<OpCall> calls;
     try {
-        const std::vector<OpCall> calls = command::parse_chain(text);
-        for (const OpCall& call : calls) validate(call);
-        fuzz::require(command::parse_chain(text_of(calls)) == calls, "a chain reads back", text_of(calls));
+        calls = command::parse_chain(text);
     } catch (const command::UsageError& error) {
         fuzz::require_one_line(error.what());
+        return;
     } catch (const Error& error) {
         fuzz::require_error(error, {Status::invalid_argument});
+        return;
     }
+    for (const OpCall& call : calls) validate(call);
+    fuzz::require(command::parse_chain(text_of(calls)) == calls, "a chain reads back", text_of(calls));
 }
 
 }  // namespace
