@@ -259,7 +259,8 @@ class Calls {
         const Work work(input_, plan);
         const bool done = succeeded(
             halmix_run(workspace_, engine, work.task.plan, &work.task.in, &work.task.out, nullptr), workspace_);
-        fuzz::require(done == (engine != nullptr && !work.wrong), "what is right is computed, and only that");
+        fuzz::require(done == (engine != nullptr && !work.wrong), "what is right is computed, and only that",
+                      halmix_message(workspace_));
         if (done) work.require_result();
     }
 
@@ -283,10 +284,11 @@ class Calls {
         options.interrupt = yes;
         options.interrupt_state = &interrupted;
         const std::size_t task_size = sizeof(halmix_task) - (input_.ConsumeIntegralInRange(0, 9) == 0 ? 8 : 0);
-        right = right && task_size == sizeof(halmix_task);
+        right = right && (tasks.empty() || task_size == sizeof(halmix_task));
         const int status = halmix_run_tasks(workspace_, engine, tasks.data(), tasks.size(), task_size, &options);
         const bool done = succeeded(status, workspace_);
-        fuzz::require(done == (right && (!interrupted || tasks.empty())), "what is right is computed, and only that");
+        fuzz::require(done == (right && (!interrupted || tasks.empty())), "right tasks are computed, and only those",
+                      halmix_message(workspace_));
         fuzz::require(right || status != HALMIX_INTERRUPTED, "all is checked before anything is computed");
         if (done) std::ranges::for_each(works, [](const auto& work) { work->require_result(); });
     }
