@@ -36,6 +36,7 @@ class Handles {
     Handle*& pick(FuzzedDataProvider& input) {
         return handles_[input.ConsumeIntegralInRange<std::size_t>(0, handles_.size() - 1)];
     }
+    Handle*& first() { return handles_.front(); }
 
     Handles() = default;
     ~Handles() { std::ranges::for_each(handles_, free); }
@@ -100,6 +101,13 @@ class Calls {
         if (input_.ConsumeBool()) {
             fuzz::require(halmix_workspace_create(nullptr, &workspace_) == HALMIX_OK, "a workspace is made");
         }
+        // One handle of each kind to begin with, or few calls would come far.
+        const bool made =
+            halmix_policy_create(workspace_, nullptr, &policies_.first()) == HALMIX_OK &&
+            halmix_plan_create(workspace_, &plans_.first()) == HALMIX_OK &&
+            halmix_engine_create(workspace_, cpu_rows.back().name.data(), &engines_.first()) == HALMIX_OK &&
+            halmix_sample(workspace_, policies_.first(), 1, 2, 3, 4, 19, 13, plans_.first()) == HALMIX_OK;
+        fuzz::require(made, "handles are made", halmix_message(workspace_));
     }
     ~Calls() { halmix_workspace_free(workspace_); }
     Calls(const Calls&) = delete;

@@ -22,6 +22,7 @@ def plans():
     options = {"filter": "bicubic", "order": "horizontal_first", "mirror": True}
     yield plan
     yield {**plan, "fill": [1, 2, 3], "chains": [{"weight": 1 / 16, "ops": []}] * 16}
+    yield {**plan, "no\nmember": 0}
     yield {**plan, "version": 2, "resized_crop": {**crop, **options}}
 
 
