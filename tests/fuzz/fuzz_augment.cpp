@@ -69,7 +69,7 @@ bool from_whole(const Engine& engine, const io::Recipe& recipe, const test::Byte
     const MutableImageView& first = results.views.front();
     io::Decoder decoder;
     try {
-        const io::Picture picture = decoder.open(test::as_bytes(file), "", recipe.orientation, recipe.max_pixels);
+        const io::Picture picture = decoder.open(test::as_bytes(file), "", recipe.orientation, recipe.accept);
         if (!recipe.policy.crop && (picture.width != first.width || picture.height != first.height)) return false;
         test::Pixels whole(picture.width, picture.height, first.channels);
         decoder.decode({0, 0, picture.width, picture.height}, whole.view());
@@ -94,7 +94,7 @@ bool from_whole(const Engine& engine, const io::Recipe& recipe, const test::Byte
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static io::Augmenter augmenter;  // its memory serves the next batch, and must not matter
     FuzzedDataProvider input(data, size);
-    io::Recipe recipe{.views = {}, .max_pixels = 1 << 16};
+    io::Recipe recipe{.views = {}, .accept = {.max_pixels = 1 << 16}};
     if (input.ConsumeBool()) {
         recipe.policy.crop =
             RandomResizedCrop{.width = fuzz::draw_side(input, 40), .height = fuzz::draw_side(input, 40)};
@@ -104,6 +104,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     recipe.mode = input.ConsumeBool() ? io::Mode::fast : io::Mode::exact;
     recipe.orientation = input.ConsumeBool() ? io::Orientation::upright : io::Orientation::stored;
+    recipe.accept.unsupported = input.ConsumeBool();
+    recipe.accept.damaged = input.ConsumeBool();
     const int channels = input.ConsumeBool() ? 3 : 1;
     const Layout layout = input.PickValueInArray({Layout::u8_hwc, Layout::u8_chw, Layout::f32_chw});
     const Engine& engine = fuzz::engines()[input.ConsumeIntegralInRange<std::size_t>(0, fuzz::engines().size() - 1)];

@@ -91,6 +91,8 @@ decoding = {
     "orientation": st.sampled_from(["stored", "upright"]),
     "on_error": st.sampled_from(["raise", "repeat", "skip"]),
     "max_pixels": st.integers(0, 1000),
+    "unsupported": st.sampled_from(["refuse", "convert", "skip"]),
+    "damaged": st.sampled_from(["refuse", "accept", True]),
 }
 
 
