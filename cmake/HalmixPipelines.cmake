@@ -7,17 +7,19 @@ include(${CMAKE_CURRENT_LIST_DIR}/HalmixSequences.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/HalmixTuning.cmake)
 
 # Adds NAME.o, made by the generator with the arguments that follow and what its parameters are tuned to, to `objects` in the
-# caller.
+# caller; or as it lies in HALMIX_PIPELINES.
 macro(halmix_generate name)
+    list(APPEND objects ${made_in}/${name}.o)
     string(REGEX MATCH "^halmix_(batch_)?(.*)__(.*)$" tuned ${name})
     set(tuned "halmix_tuned/${CMAKE_MATCH_3}/${CMAKE_MATCH_2}")
-    add_custom_command(
-        OUTPUT ${dir}/${name}.o
-        COMMAND halmix_generator -e object -o ${dir} ${ARGN} ${${tuned}}
-        DEPENDS halmix_generator
-        COMMENT "Generating ${name}"
-        VERBATIM)
-    list(APPEND objects ${dir}/${name}.o)
+    if(NOT HALMIX_PIPELINES)
+        add_custom_command(
+            OUTPUT ${dir}/${name}.o
+            COMMAND halmix_generator -e object -o ${dir} ${ARGN} ${${tuned}}
+            DEPENDS halmix_generator
+            COMMENT "Generating ${name}"
+            VERBATIM)
+    endif()
 endmacro()
 
 # Runs the generator, with the arguments that follow `function`, for each of HALMIX_LAYOUTS whose use matches USE (that of
@@ -76,6 +78,11 @@ endfunction()
 function(halmix_add_pipelines library)
     set(dir ${CMAKE_CURRENT_BINARY_DIR}/pipelines)
     file(MAKE_DIRECTORY ${dir})
+    set(made_in ${dir})
+    if(HALMIX_PIPELINES)
+        set(made_in ${HALMIX_PIPELINES})
+        set_target_properties(halmix_generator PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
     halmix_read_tuning()
 
     set(common_features strict_float-no_runtime-no_bounds_query-user_context)
