@@ -39,9 +39,14 @@ std::vector<OpCall> parse_chain(std::string_view list) {
     for (;;) {
         const std::size_t comma = list.find(',');
         chain.push_back(parse_call(list.substr(0, comma)));
-        if (comma == std::string_view::npos) return chain;
+        if (comma == std::string_view::npos) break;
         list.remove_prefix(comma + 1);
     }
+    if (chain.size() > max_depth) {
+        throw UsageError("--ops: " + std::to_string(chain.size()) + " ops; at most " + std::to_string(max_depth) +
+                         " make a chain");
+    }
+    return chain;
 }
 
 }  // namespace halmix::command
