@@ -17,8 +17,10 @@
 namespace halmix::io {
 namespace {
 
-/// A decoder of progressive files takes time for every scan, however short; no real file comes near this.
+/// A decoder of progressive files takes time for every scan, however short, and for every block in it: 500 scans of 179
+/// megapixels took 21 s (AMD EPYC, November 2026). No real file comes near: 20 scans are many.
 constexpr int max_scans = 500;
+constexpr double max_scanned_pixels = 5e9;
 
 /// Rows that are decoded before any of them is copied: reading what was written only just now stalls a processor. One
 /// at a time, a window of 250 x 200 took 405 us instead of 310, and of 499 x 375 725 instead of 575 (500 x 375, 4:2:0,
@@ -47,7 +49,9 @@ void on_message(j_common_ptr info, int level) {
 }
 
 void on_progress(j_common_ptr info) {
-    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > max_scans) {
+    const jpeg_decompress_struct& picture = *reinterpret_cast<j_decompress_ptr>(info);
+    const double pixels = static_cast<double>(picture.image_width) * picture.image_height;
+    if (picture.input_scan_number > std::min<double>(max_scans, max_scanned_pixels / pixels)) {
         escape_of(info).fail("too many scans");
     }
 }
