@@ -6,11 +6,9 @@ import io
 import json
 import os
 import pty
-import random
 import re
 import resource
 import shutil
-import signal
 import struct
 import subprocess
 import tempfile
@@ -1043,81 +1041,6 @@ def test_no_permission(as_nobody):
     assert sorted(os.listdir("open")) == ["kept.png", "out"]
 
 
-def test_full_device():
-    picture().save("in.png")
-    line = failure("augment", "in.png", "-o", "/dev/full", "--format", "png", code=1)
-    assert line.startswith("/dev/full: cannot be written: No space left on device; free some space")
-
-
-def test_full_disk(tmp_path):
-    if os.getuid() != 0:
-        pytest.skip("needs root, to mount a small disk")
-    os.mkdir("disk")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "disk"], capture_output=True).returncode != 0:
-        pytest.skip("needs the right to mount")
-    try:
-        rng = np.random.default_rng(1)
-        Image.fromarray(rng.integers(0, 256, (200, 200, 3), dtype=np.uint8)).save("large.png")
-        picture(16, 16).save("small.png")
-        picture(16, 16).save("disk/large.png")
-        before = bytes_of("disk")
-        line = failure("augment", "large.png", "-o", "disk/large.png", code=1)
-        assert line.startswith("disk/large.png: cannot be written: No space left on device; free some space")
-        assert bytes_of("disk") == before
-        line = failure("augment", "large.png", "small.png", "-o", "disk", "--threads", 2, code=1)
-        assert line.startswith("disk/large.png: ")
-        assert sorted(os.listdir("disk")) == ["large.png", "small.png"]
-        line = failure("augment", "small.png", "-o", "out.png", "--plan-out", "/dev/full", code=1)
-        assert line.startswith("/dev/full: ")
-    finally:
-        subprocess.run(["umount", "disk"], check=True)
-
-
-def long_run_inputs(count=400):
-    os.mkdir("in")
-    picture(160, 120).save("in/0.png")
-    for i in range(1, count):
-        shutil.copy("in/0.png", f"in/{i}.png")
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_ended_leaves_whole_files(number):
-    long_run_inputs()
-    start = time.monotonic()
-    run("augment", "in", "-o", "all", "--threads", "2")
-    duration = time.monotonic() - start
-    expected = bytes_of("all")
-    random.seed(SEED)
-    interrupted = 0
-    for attempt in range(8):
-        process = subprocess.Popen(
-            [HALMIX, "augment", "in", "-o", "out", "--threads", "2", "--plan-out", "plans"], stderr=subprocess.PIPE
-        )
-        while not os.path.isdir("out") and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(random.uniform(0, 0.6 * duration))
-        process.send_signal(number)
-        _, error = process.communicate(timeout=30)
-        interrupted += process.returncode == -number
-        assert process.returncode in (0, -number)
-        results = bytes_of("out")
-        leftovers = [name for name in results if re.fullmatch(r"\.halmix-\d+-\d+\.tmp", name)]
-        for name in leftovers:
-            del results[name]
-        assert all(expected[name] == data for name, data in results.items())
-        if process.returncode == -number:
-            assert not os.path.exists("plans")
-        if number != signal.SIGKILL:
-            assert not leftovers
-            assert not [name for name in os.listdir() if name.startswith(".halmix")]
-            if process.returncode != 0:
-                assert re.fullmatch(r"halmix: interrupted; \d+ of 400 inputs are done\n", error.decode())
-        shutil.rmtree("out")
-        if os.path.exists("plans"):
-            os.remove("plans")
-    assert interrupted >= 4, "the runs were over too soon; this test has shown nothing"
-
-
 # ---- the command line ----
 
 
@@ -1250,23 +1173,6 @@ def test_lost_output_leaves_the_files():
         process = subprocess.run([HALMIX, *COMPARE, "--json", "a.json", "--plot", "a.png"], stdout=full, stderr=subprocess.PIPE)
     assert process.returncode == 1 and b"standard output" in process.stderr
     assert json.load(open("a.json"))["identical"] and pixels("a.png").size
-
-
-@pytest.mark.parametrize("closed", [(2,), (0, 1, 2)])
-def test_closed_streams_are_no_files(closed):
-    """A file opened later must not take the number of a closed stream, or messages would be written to it."""
-    picture().save("in.png")
-
-    def close():
-        for stream in closed:
-            os.close(stream)
-
-    arguments = ("augment", "missing.png", "in.png", "-o", "out", "--plan-out", "plans")
-    assert subprocess.run([HALMIX, *arguments], preexec_fn=close, timeout=60).returncode == 1
-    assert [json.loads(line)["file"] for line in open("plans")] == ["in.png"]
-    assert len(pixels("out/in.png"))
-    arguments = ("augment", "in.png", "-o", "/dev/fd/2", "--format", "png")  # is not called done
-    assert subprocess.run([HALMIX, *arguments], preexec_fn=close, timeout=60).returncode == 1
 
 
 def test_values_of_apply():
