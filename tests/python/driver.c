@@ -1,5 +1,5 @@
 /* Enough of CUDA's driver to see what it would be told: memory is the host's, kernels compute nothing, and each call
-   that has an order is a line on standard output. */
+   that has an order is a line on standard output. One of them can be made to fail. */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,13 @@ typedef uintptr_t Address;
 
 enum { RESERVED = 1024, MOST_THREADS = 1024 };
 
+/* Calls that succeed until one fails, once, and with what. */
+int until_failure = -1, failure = 0;
+
+static int fails(void) { return until_failure-- == 0; }
+
 static int say(const char *what, const void *stream) {
+    if (fails()) return failure;
     printf("%s %p\n", what, stream);
     fflush(stdout);
     return 0;
@@ -35,7 +41,10 @@ int cuCtxPopCurrent_v2(void **context) { return *context = NULL, 0; }
 int cuCtxSynchronize(void) { return say("wait for all", NULL); }
 int cuProfilerStop(void) { return 0; }
 int cuStreamSynchronize(void *stream) { return say("wait", stream); }
-int cuMemAlloc_v2(Address *address, size_t size) { return *address = (Address)calloc(1, size), *address == 0; }
+int cuMemAlloc_v2(Address *address, size_t size) {
+    if (fails()) return failure;
+    return *address = (Address)calloc(1, size), *address == 0;
+}
 int cuMemFree_v2(Address address) { return free((void *)address), 0; }
 
 int cuMemcpyHtoD_v2(Address to, const void *from, size_t size) {
@@ -59,6 +68,7 @@ int cuMemcpy3D_v2(const void *copy) { return (void)copy, 1; }
 int cuModuleLoadData(void **module, const void *image) { return (void)image, *module = (void *)module, 0; }
 int cuModuleLoadDataEx(void **module, const void *image, unsigned options, void *names, void *values) {
     (void)options, (void)names, (void)values;
+    if (fails()) return failure;
     char moved[16];
     snprintf(moved, sizeof moved, "+%d]", RESERVED);
     for (const char *at = image; (at = strstr(at, ".shared.")) != NULL; at++) {

@@ -1,6 +1,7 @@
 """Engines that calls name, and the way of tensors on a GPU as far as it goes without one; test_cuda.py has the rest."""
 
 import ctypes
+import itertools
 import pathlib
 import re
 import shutil
@@ -214,6 +215,37 @@ def test_numbers_are_cudas(tmp_path):
     ]
     with pytest.raises(subprocess.CalledProcessError):
         tell(tmp_path, "halmix.Engine('cuda:0')")
+
+
+def fail_each_call(code):
+    """Batches of which one call of the driver fails, the next one each time; then one that goes well. Memory that has
+    been had is kept, so each begins with an engine of its own."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    until_failure = ctypes.c_int.in_dll(driver, "until_failure")
+    ctypes.c_int.in_dll(driver, "failure").value = code
+    images = np.zeros((4, 20, 30, 3), np.uint8)
+    for n in itertools.count():
+        engine = halmix.Engine("cuda:1")
+        until_failure.value = n
+        try:
+            halmix.augmix_batch(images, seed=3, engine=engine)
+        except (RuntimeError, MemoryError) as error:
+            print("error", type(error).__name__, error)
+        failed = until_failure.value < 0
+        until_failure.value = -1
+        halmix.augmix_batch(images, seed=3, engine=engine)
+        if not failed:
+            return
+
+
+# Out of memory, an address that is not there, a launch that failed, a lost device, something unknown.
+@pytest.mark.parametrize("code", [2, 700, 719, 46, 999])
+def test_a_driver_that_fails(tmp_path, code):
+    lines = [line for line in tell(tmp_path, f"test_engines.fail_each_call({code})") if line.startswith("error")]
+    assert len(lines) > 10
+    for line in lines:
+        assert line.startswith("error MemoryError" if code == 2 else "error RuntimeError"), line
+        assert "cuda:1 (No GPU)" in line and "CUDA" in line, line
 
 
 def test_no_gpu_is_an_error_that_says_so():

@@ -56,6 +56,7 @@ void set_device(Context& context, const Device& device, const Queue& queue) {
     context.device_context = queue.context != nullptr ? queue.context : device.queue.context;
     context.stream = queue.stream != nullptr ? queue.stream : device.queue.stream;
     context.launches = 0;
+    context.forget_message();
 }
 
 void wait(Context& context, const Device& device) {
@@ -73,6 +74,7 @@ bool DeviceMemory::reserve(std::size_t size) {
     if (status == 0) return true;
     dim[0].extent = 0;
     if (!is_out_of_device_memory(context_)) check(status, context_, owner_.name);
+    context_.forget_message();
     return false;
 }
 

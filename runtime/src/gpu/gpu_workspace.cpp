@@ -37,7 +37,7 @@ bool GpuWorkspace::reserve_parameters(std::size_t size) {
     return parameters_.reserve(round_up(size, unit));
 }
 
-void GpuWorkspace::check(int status, std::string_view what) const {
+void GpuWorkspace::check(int status, std::string_view what) {
     if (status != 0) halmix::check(status, context, std::string(device.name).append(": ").append(what));
 }
 

@@ -64,7 +64,7 @@ class GpuWorkspace {
     void mix(const Part& part, const Originals& originals, const DeviceMemory& results, Layout layout);
 
  private:
-    void check(int status, std::string_view what) const;
+    void check(int status, std::string_view what);
     [[nodiscard]] bool reserve_parameters(std::size_t size);
     void resample(const ResampleLaunch& launch, const DeviceMemory& from, std::size_t pixels, const DeviceMemory& to);
     template <typename Function>

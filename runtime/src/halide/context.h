@@ -83,7 +83,8 @@ class Scratch {
 struct Context {
     Scratch scratch;
 
-    /// The last error's message. Memory of its own: what reports an error must not fail.
+    /// The first error's message since it was forgotten: what is reported after the cause is where it was noticed.
+    /// Memory of its own: what reports an error must not fail.
     std::array<char, 1024> error{};
 
     // Of a GPU.
@@ -92,12 +93,14 @@ struct Context {
     int launches = 0;                ///< of kernels
 
     [[nodiscard]] std::string_view message() const { return error.data(); }
+    void forget_message() { error.front() = '\0'; }
 };
 
-/// Throws what a pipeline reported if its status is not 0: Error(out_of_memory), else Error(pipeline_failed).
-void check(int status, const Context& context, std::string_view what);
+/// Throws what a pipeline reported, and forgets it, if its status is not 0: Error(out_of_memory), else
+/// Error(pipeline_failed).
+void check(int status, Context& context, std::string_view what);
 
-/// Whether the last error was that a device has no more memory. Halide says so in the message only.
+/// Whether the error was that a device has no more memory. Halide says so in the message only.
 bool is_out_of_device_memory(const Context& context);
 
 }  // namespace halmix

@@ -25,9 +25,13 @@ bool is_out_of_device_memory(const Context& context) {
                                [&](const char* sign) { return context.message().find(sign) != std::string::npos; });
 }
 
-void check(int status, const Context& context, std::string_view what) {
+void check(int status, Context& context, std::string_view what) {
     if (status == 0) return;
     bool memory = status == halide_error_code_out_of_memory || is_out_of_device_memory(context);
+    const struct Forget {
+        Context& context;
+        ~Forget() { context.forget_message(); }
+    } afterwards{context};  // also if there is no memory for an Error
     throw Error(memory ? Status::out_of_memory : Status::pipeline_failed,
                 std::string(what).append(": ").append(context.message()));
 }
@@ -39,6 +43,7 @@ extern "C" {
 void halide_error(void* user_context, const char* message) {
     if (user_context == nullptr) return;
     auto& error = static_cast<halmix::Context*>(user_context)->error;
+    if (error.front() != '\0') return;
     std::string_view text(message);
     while (text.ends_with('\n')) text.remove_suffix(1);
     text = text.substr(0, error.size() - 1);
