@@ -1,4 +1,5 @@
-// Replaces operator new of the test that includes it, so that it counts allocations and has one of them fail.
+// Replaces operator new and aligned_alloc, from which images and pipelines have their memory, of the test that includes
+// it: allocations are counted, and one of them can be made to fail.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,11 @@ inline void* allocate(std::size_t size) {
 [[gnu::noinline]] void* operator new(std::size_t size) {
     if (void* memory = allocate(size)) return memory;
     throw std::bad_alloc();
+}
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+    allocations++;
+    void* memory = nullptr;
+    return until_failure-- == 0 || posix_memalign(&memory, alignment, size) != 0 ? nullptr : memory;
 }
 void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept { return allocate(size); }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }

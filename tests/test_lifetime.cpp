@@ -1,21 +1,26 @@
 // What the library keeps and gives back, and what it does when there is no memory.
 
+#include <dlfcn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <new>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "allocations.h"
 #include "catch.h"
 #include "contents.h"
 #include "engines.h"
+#include "halmix/c.h"
 #include "halmix/halmix.h"
 #include "reference/reference.h"
 
@@ -39,26 +44,31 @@ struct Images {
     [[nodiscard]] MutableImageView to() { return {out.pixels.data(), width, height, 3}; }
 };
 
-/// Has each allocation of a call fail once: it must throw the library's one type of exception. Returns how many there
-/// were.
-long fail_each(const std::function<void()>& call) {
+/// Has each allocation of a call fail once: it must throw the library's one type of exception, and the next call must
+/// do what is `right`. Returns how many there were.
+long fail_each(
+    const std::function<void()>& call, const std::function<bool()>& right = [] { return true; }) {
     for (long k = 0;; k++) {
         until_failure = k;
+        bool failed = false;
         try {
             call();
-            const bool all_succeeded = until_failure >= 0;
-            until_failure = LONG_MAX;
-            if (all_succeeded) return k;
-            continue;  // it did without
         } catch (const Error& error) {
             until_failure = LONG_MAX;
-            if (error.status() == Status::out_of_memory) continue;
+            failed = true;
             // What it was to report has another status, if memory for that was left.
-            CHECK(error.status() == Status::invalid_argument);
+            CHECK((error.status() == Status::out_of_memory || error.status() == Status::invalid_argument));
         } catch (...) {
             until_failure = LONG_MAX;
             FAIL("another exception left the library, at allocation " << k);
         }
+        if (!failed && until_failure >= 0) {
+            until_failure = LONG_MAX;
+            return k;
+        }
+        until_failure = LONG_MAX;  // it failed, or did without
+        call();
+        REQUIRE(right());
     }
 }
 
@@ -70,37 +80,68 @@ std::size_t resident_bytes() {
 
 }  // namespace
 
-TEST_CASE("every allocation that fails is an Error") {
+TEST_CASE("every allocation that fails is an Error, and the next call is right") {
     Images images;
     const Engine& cpu = engine();
     const std::vector<Plan> plans(3, images.plan);
     const std::vector<std::uint8_t> in(std::size_t{3} * width * height * 3);
     std::vector<std::uint8_t> out(in.size() * 4);
+    const reference::Image expected = reference::run(images.plan, images.in);
+    const auto image_is_right = [&] {
+        const bool right = images.out == expected;
+        std::ranges::fill(images.out.pixels, 0);
+        return right;
+    };
+    Workspace kept;
     CHECK(fail_each([] { Engine made(test::least_cpu()); }) > 0);
     CHECK(fail_each([] { Workspace workspace; }) > 0);
-    CHECK(fail_each([&] {
-              Workspace workspace;
-              cpu.run(images.plan, images.from(), images.to(), {.workspace = &workspace});
-          }) > 3);
-    CHECK(fail_each([&] {
-              Workspace workspace;
-              cpu.run(plans, {in.data(), 3, width, height, 3},
-                      {out.data(), 3, width, height, 3, Memory::host, Layout::f32_chw}, {.workspace = &workspace});
-          }) > 3);
-    CHECK(fail_each([&] {
-              Threads threads(2);
-              Workspace workspace;
-              cpu.run(plans, {in.data(), 3, width, height, 3}, {out.data(), 3, width, height, 3},
-                      {.workspace = &workspace, .runner = threads.runner()});
-          }) > 5);
-    CHECK(fail_each([&] {
-              Workspace workspace;
-              cpu.apply(images.plan.chains[0].ops, {}, images.from(), images.to(), {.workspace = &workspace});
-          }) > 1);
+    CHECK(fail_each(
+              [&] {
+                  Workspace workspace;
+                  cpu.run(images.plan, images.from(), images.to(), {.workspace = &workspace});
+              },
+              image_is_right) > 5);
+    CHECK(fail_each(
+              [&] {
+                  kept.release();
+                  cpu.run(images.plan, images.from(), images.to(), {.workspace = &kept});
+              },
+              image_is_right) > 4);
+    const auto batch = [&](const Layout layout, const Runner& runner) {
+        const Batch from{in.data(), 3, width, height, 3};
+        const MutableBatch to{out.data(), 3, width, height, 3, Memory::host, layout};
+        const auto run = [&, from, to, runner] {
+            kept.release();
+            cpu.run(plans, from, to, {.workspace = &kept, .runner = runner});
+        };
+        run();
+        const std::vector<std::uint8_t> wanted = out;
+        return fail_each(run, [&] {
+            const bool right = out == wanted;
+            std::ranges::fill(out, 0);
+            return right;
+        });
+    };
+    CHECK(batch(Layout::f32_chw, {}) > 5);
+    {
+        Threads threads(2);
+        CHECK(batch(Layout::u8_hwc, threads.runner()) > 5);
+    }
+    CHECK(fail_each([] { Threads threads(2); }) > 0);
+    CHECK(fail_each(
+              [&] {
+                  Workspace workspace;
+                  cpu.run(images.plan, images.from(), images.to(), {.workspace = &workspace});
+                  cpu.apply(images.plan.chains[0].ops, {}, images.from(), images.to(), {.workspace = &workspace});
+                  cpu.run(images.plan, images.from(), images.to(), {.workspace = &workspace});
+              },
+              image_is_right) > 1);
     CHECK(fail_each([&] { (void)cpu.describe(images.plan.chains[0].ops, width, height, 3); }) > 0);
     CHECK(fail_each([] { (void)sample({}, {}, width, height); }) > 3);
     CHECK(fail_each([] { (void)parse_op_choices("safe,rotate:2"); }) > 3);
-    CHECK(fail_each([&] { (void)plan_from_json(to_json(images.plan)); }) > 10);
+    Plan read;
+    CHECK(fail_each([&] { read = plan_from_json(to_json(images.plan)); },
+                    [&] { return std::exchange(read, {}) == images.plan; }) > 10);
     // Messages need memory as well.
     CHECK(fail_each([] {
               try {
@@ -169,6 +210,101 @@ TEST_CASE("a workspace gives its memory back") {
     CHECK(other.bytes() > 0);
     Workspace::of_this_thread().release();
     CHECK(Workspace::of_this_thread().bytes() == 0);
+}
+
+TEST_CASE("a thread keeps no more than it should of a huge image") {
+    const Engine& cpu = engine();
+    constexpr int wide = 6000, high = 4000;
+    constexpr std::size_t most_kept = std::size_t{256} << 20;
+    std::vector<std::uint8_t> pixels(std::size_t{wide} * high * 3, 7);
+    const ImageView in{pixels.data(), wide, high, 3};
+    const MutableImageView out{pixels.data(), wide, high, 3};
+    const Plan plan = sample({}, {.seed = 1}, wide, high);
+    Workspace& own = Workspace::of_this_thread();
+    own.release();
+    [[maybe_unused]] const std::size_t before = resident_bytes();
+    cpu.run(plan, in, out);
+    CHECK(own.bytes() == 0);
+    cpu.run(std::vector<Task>(1, {&plan, in, out}), {});
+    CHECK(own.bytes() == 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(resident_bytes() < before + (std::size_t{8} << 20));
+#endif
+    Workspace callers;
+    cpu.run(plan, in, out, {.workspace = &callers});
+    CHECK(callers.bytes() > most_kept);
+    Images images;
+    cpu.run(images.plan, images.from(), images.to());
+    CHECK(own.bytes() > 0);
+    CHECK(images.out == reference::run(images.plan, images.in));
+}
+
+TEST_CASE("engines end while others run") {
+    const Images images;
+    const reference::Image expected = reference::run(images.plan, images.in);
+    std::atomic<int> right = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; t++) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 300; i++) {
+                const Engine made(test::least_cpu());
+                reference::Image out = images.in;
+                made.run(images.plan, images.from(), {out.pixels.data(), width, height, 3});
+                right += out == expected ? 1 : 0;
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(right == 3 * 300);
+}
+
+namespace {
+
+/// A call of the shared library, from loading it to unloading it; the message if it fails.
+std::string load_and_run(const Images& images, const reference::Image& expected) {
+    void* const library = dlopen(HALMIX_TEST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return dlerror();
+    std::string problem;
+    // In a thread, for a library stays as long as a thread that has memory of its own there.
+    std::thread([&] {
+        const auto function = [&]<typename Function>(Function* /*like*/, const char* name) {
+            return reinterpret_cast<Function*>(dlsym(library, name));
+        };
+        reference::Image out = images.in;
+        const halmix_image from{
+            const_cast<std::uint8_t*>(images.in.pixels.data()), width, height, 3, HALMIX_U8_HWC, HALMIX_HOST, 0, 0, 0};
+        const halmix_image to{out.pixels.data(), width, height, 3, HALMIX_U8_HWC, HALMIX_HOST, 0, 0, 0};
+        halmix_engine* made = nullptr;
+        halmix_plan* plan = nullptr;
+        const auto step = [&](int status) {
+            if (status != HALMIX_OK && problem.empty()) problem = "status " + std::to_string(status);
+        };
+        step(function(halmix_engine_create, "halmix_engine_create")(nullptr, std::string(test::least_cpu()).c_str(),
+                                                                    &made));
+        step(function(halmix_plan_create, "halmix_plan_create")(nullptr, &plan));
+        step(function(halmix_plan_from_json, "halmix_plan_from_json")(nullptr, to_json(images.plan).c_str(), plan));
+        step(function(halmix_run, "halmix_run")(nullptr, made, plan, &from, &to, nullptr));
+        function(halmix_plan_free, "halmix_plan_free")(plan);
+        function(halmix_engine_free, "halmix_engine_free")(made);
+        if (problem.empty() && out != expected) problem = "wrong bytes";
+    }).join();
+    dlclose(library);
+    if (problem.empty() && dlopen(HALMIX_TEST_LIBRARY, RTLD_NOW | RTLD_NOLOAD) != nullptr)
+        problem = "it is still loaded";
+    return problem;
+}
+
+}  // namespace
+
+TEST_CASE("the shared library is loaded and unloaded again and again") {
+    const Images images;
+    const reference::Image expected = reference::run(images.plan, images.in);
+    for (int i = 0; i < 20; i++) REQUIRE(load_and_run(images, expected).empty());
+    [[maybe_unused]] const std::size_t before = resident_bytes();
+    for (int i = 0; i < 200; i++) REQUIRE(load_and_run(images, expected).empty());
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(resident_bytes() < before + (std::size_t{2} << 20));
+#endif
 }
 
 TEST_CASE("no allocation in batches once warm, in one thread and in several") {

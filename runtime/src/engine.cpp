@@ -24,9 +24,16 @@ namespace halmix {
 
 namespace {
 
-Workspace::State& workspace_of(const Options& options) {
-    return (options.workspace != nullptr ? *options.workspace : Workspace::of_this_thread()).state();
-}
+/// The workspace of a call; after it, it keeps no more than it should.
+struct CallWorkspace {
+    explicit CallWorkspace(const Options& options)
+        : state((options.workspace != nullptr ? *options.workspace : Workspace::of_this_thread()).state()) {}
+    ~CallWorkspace() { state.trim(); }
+    CallWorkspace(const CallWorkspace&) = delete;
+    CallWorkspace& operator=(const CallWorkspace&) = delete;
+
+    Workspace::State& state;
+};
 
 /// Images for a GPU, of one size and layout, one after another in this memory.
 MutableImageView packed_like(const ImageView& image, std::uint8_t* memory) {
@@ -99,8 +106,8 @@ void Engine::apply(std::span<const OpCall> ops, const Fill& fill, ImageView in, 
         check_images(in, out);
         check_sizes(nullptr, in, out);
         check_normalization(options.normalization);
-        CpuWorkspace& work = workspace_of(options).own;
-        if (cpu_) return cpu_->apply(ops, fill, in, out, options.normalization, work);
+        const CallWorkspace work(options);
+        if (cpu_) return cpu_->apply(ops, fill, in, out, options.normalization, work.state.own);
         // A chain whose share is all of the mixture is the chain: level + 0 for every level.
         Plan plan{in.width, in.height, 1, fill, {{1, {ops.begin(), ops.end()}}}};
         const Task task{&plan, in, out};
@@ -113,7 +120,8 @@ void Engine::run(const Plan& plan, ImageView in, MutableImageView out, const Opt
         const Task task{&plan, in, out};
         check_task(task, options.normalization);
         if (!cpu_) return run_by_size(*gpu_, {&task, 1}, options);
-        cpu_->run(&plan, in, out, options.normalization, workspace_of(options).own);
+        const CallWorkspace work(options);
+        cpu_->run(&plan, in, out, options.normalization, work.state.own);
     });
 }
 
@@ -121,7 +129,8 @@ void Engine::run(std::span<const Task> tasks, const Options& options) const {
     guarded([&] {
         check_tasks(tasks, options.normalization);
         if (!cpu_) return run_by_size(*gpu_, tasks, options);
-        run_tasks(*cpu_, tasks, options, workspace_of(options));
+        const CallWorkspace work(options);
+        run_tasks(*cpu_, tasks, options, work.state);
     });
 }
 
@@ -140,7 +149,8 @@ BatchReport Engine::run(std::span<const Plan> plans, const Batch& in, const Muta
         const std::size_t views = plans.size() / in.count;
         const std::size_t in_bytes = halmix::image_bytes(in.layout, in.width, in.height, in.channels);
         const std::size_t out_bytes = halmix::image_bytes(out.layout, out.width, out.height, out.channels);
-        Workspace::State& state = workspace_of(options);
+        const CallWorkspace work(options);
+        Workspace::State& state = work.state;
         state.tasks.clear();
         for (std::size_t i = 0; i < plans.size(); i++) {
             const auto* from = static_cast<const std::uint8_t*>(in.data) + i / views * in_bytes;

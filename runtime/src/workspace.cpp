@@ -20,6 +20,14 @@ void Workspace::State::give_back(CpuWorkspace* workspace) noexcept {
     idle_.push_back(workspace);
 }
 
+void Workspace::State::trim() noexcept {
+    const auto trim = [&](CpuWorkspace& workspace) {
+        if (workspace.bytes() > most_kept) workspace.release();
+    };
+    trim(own);
+    for (const auto& other : others_) trim(*other);
+}
+
 void Workspace::State::release() noexcept {
     own.release();
     tasks = {};
@@ -40,7 +48,13 @@ Workspace::Workspace(Workspace&& other) noexcept = default;
 Workspace& Workspace::operator=(Workspace&& other) noexcept = default;
 
 Workspace& Workspace::of_this_thread() {
-    thread_local Workspace own;
+    // For images of some 18 megapixels. Whoever works on larger ones in a row has time for new memory, or a workspace.
+    constexpr std::size_t most_kept = std::size_t{256} << 20;
+    thread_local Workspace own = [] {
+        Workspace made;
+        made.state().most_kept = most_kept;
+        return made;
+    }();
     return own;
 }
 
