@@ -8,12 +8,18 @@
 #include <new>
 
 inline std::atomic<long> allocations = 0;
-/// Allocations that succeed; the next one fails, and those after it do not.
+/// Allocations that succeed; the next ones fail, as many as `failures`, and those after them do not.
 inline std::atomic<long> until_failure = LONG_MAX;
+inline std::atomic<long> failures = 1;
+
+inline bool fails() {
+    const long left = until_failure--;
+    return left <= 0 && left > -failures;
+}
 
 inline void* allocate(std::size_t size) {
     allocations++;
-    return until_failure-- == 0 ? nullptr : std::malloc(size);
+    return fails() ? nullptr : std::malloc(size);
 }
 
 // Not inlined, or the compiler takes a new and its delete for a mismatch.
@@ -24,7 +30,7 @@ inline void* allocate(std::size_t size) {
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
     allocations++;
     void* memory = nullptr;
-    return until_failure-- == 0 || posix_memalign(&memory, alignment, size) != 0 ? nullptr : memory;
+    return fails() || posix_memalign(&memory, alignment, size) != 0 ? nullptr : memory;
 }
 void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept { return allocate(size); }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
