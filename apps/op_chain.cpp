@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "commands.h"
+#include "halmix/plan.h"
 
 namespace halmix::command {
 namespace {

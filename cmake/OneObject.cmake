@@ -5,9 +5,8 @@ function(run)
     set(output "${output}" PARENT_SCOPE)
 endfunction()
 
-run(${NM} --dynamic --defined-only --format=just-symbols ${SHARED})
-string(REGEX REPLACE "@[^\n]*" "" shown "${output}")  # their versions
-string(REGEX REPLACE "(^|\n)HALMIX_[^\n]*" "" shown "${shown}")  # the versions themselves
+run(${NM} --dynamic --defined-only --format=just-symbols --without-symbol-versions ${SHARED})
+string(REGEX REPLACE "(^|\n)HALMIX_[^\n]*" "" shown "${output}")  # the versions themselves
 file(WRITE ${OBJECT}.shown "${shown}")
 
 string(REGEX MATCH "--wrap.*" wrapped "${WRAPPED}")
