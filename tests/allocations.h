@@ -11,6 +11,8 @@ inline std::atomic<long> allocations = 0;
 /// Allocations that succeed; the next ones fail, as many as `failures`, and those after them do not.
 inline std::atomic<long> until_failure = LONG_MAX;
 inline std::atomic<long> failures = 1;
+/// Those of operator new neither fail nor count.
+inline std::atomic<bool> aligned_only = false;
 
 inline bool fails() {
     const long left = until_failure--;
@@ -19,7 +21,7 @@ inline bool fails() {
 
 inline void* allocate(std::size_t size) {
     allocations++;
-    return fails() ? nullptr : std::malloc(size);
+    return !aligned_only && fails() ? nullptr : std::malloc(size);
 }
 
 // Not inlined, or the compiler takes a new and its delete for a mismatch.
