@@ -11,9 +11,9 @@ namespace halmix {
 /// Once it has served a size of images, nothing is allocated for that size.
 ///
 /// Calls that are given none use the one of their thread, which goes when the thread ends, and keeps no more than 256
-/// MiB for an image at a time: what larger ones than some 18 megapixels need is given back after the call. A workspace serves one call
-/// at a time, of any engine and thread; a batch that runs in several threads keeps there what each of them needs. Its
-/// memory is the host's: what a GPU keeps belongs to its engine.
+/// MiB for an image at a time: what larger ones than some 18 megapixels need is given back after the call. A workspace
+/// serves one call at a time, of any engine and thread; a batch that runs in several threads keeps there what each of
+/// them needs. Its memory is the host's: what a GPU keeps belongs to its engine.
 class HALMIX_API Workspace {
  public:
     Workspace();  ///< Takes no memory but a few hundred bytes. Throws Error(out_of_memory).
