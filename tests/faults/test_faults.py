@@ -140,7 +140,7 @@ def on_a_disk(options, *arguments):
     what is on stderr, and what is on the disk afterwards."""
     script = (
         "cp -a disk before && mount -t tmpfs -o size=300k tmpfs disk || exit 99; cp -a before/. disk; "
-        'mount -o "remount,$0" disk || exit 99; "$@"; code=$?; cp -a disk after; exit $code'
+        '[ "$0" = rw ] || mount -o "remount,$0" disk || exit 99; "$@"; code=$?; cp -a disk after; exit $code'
     )
     namespace = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
     command = [*namespace, "sh", "-c", script, options, HALMIX, *map(str, arguments)]
