@@ -190,7 +190,7 @@ TEST_CASE("an image too large for the memory there is, is an Error, and the next
     }
     int status = -1;
     waitpid(pid, &status, 0);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need address space of their own
+#ifndef HALMIX_SANITIZED  // they need address space of their own
     CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
 #endif
 }
@@ -207,7 +207,7 @@ TEST_CASE("a workspace gives its memory back") {
     CHECK(workspace.bytes() > std::size_t{4} * large * large * 3);
     workspace.release();
     CHECK(workspace.bytes() == 0);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef HALMIX_SANITIZED
     CHECK(resident_bytes() < before + (std::size_t{4} << 20));
 #endif
     Workspace other = std::move(workspace);
@@ -232,7 +232,7 @@ TEST_CASE("a thread keeps no more than it should of a huge image") {
     CHECK(own.bytes() == 0);
     cpu.run(std::vector<Task>(1, {&plan, in, out}), {});
     CHECK(own.bytes() == 0);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef HALMIX_SANITIZED
     CHECK(resident_bytes() < before + (std::size_t{8} << 20));
 #endif
     Workspace callers;
@@ -266,7 +266,7 @@ TEST_CASE("engines end while others run") {
 namespace {
 
 /// A call of the shared library, from loading it to unloading it; the message if it fails.
-std::string load_and_run(const Images& images, const reference::Image& expected) {
+[[maybe_unused]] std::string load_and_run(const Images& images, const reference::Image& expected) {
     void* const library = dlopen(HALMIX_TEST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return dlerror();
     std::string problem;
@@ -301,16 +301,16 @@ std::string load_and_run(const Images& images, const reference::Image& expected)
 
 }  // namespace
 
+#ifndef HALMIX_SANITIZED  // Clang gives a library that is loaded another aligned_alloc than its free knows
 TEST_CASE("the shared library is loaded and unloaded again and again") {
     const Images images;
     const reference::Image expected = reference::run(images.plan, images.in);
     for (int i = 0; i < 20; i++) REQUIRE(load_and_run(images, expected).empty());
-    [[maybe_unused]] const std::size_t before = resident_bytes();
+    const std::size_t before = resident_bytes();
     for (int i = 0; i < 200; i++) REQUIRE(load_and_run(images, expected).empty());
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     CHECK(resident_bytes() < before + (std::size_t{2} << 20));
-#endif
 }
+#endif
 
 TEST_CASE("no allocation in batches once warm, in one thread and in several") {
     const Engine& cpu = engine();
@@ -366,7 +366,7 @@ TEST_CASE("ten thousand short-lived threads leave nothing behind") {
     [[maybe_unused]] const std::size_t after_a_hundred = resident_bytes();
     run_threads(9900);
     [[maybe_unused]] const std::size_t after_all = resident_bytes();
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what is freed
+#ifndef HALMIX_SANITIZED  // they keep what is freed
     CHECK(after_all < after_a_hundred + (std::size_t{10} << 20));
 #endif
 }

@@ -5,6 +5,8 @@ find_package(ZLIB REQUIRED)
 add_library(halmix_test_main OBJECT tests/main.cpp)
 target_link_libraries(halmix_test_main PUBLIC Catch2::Catch2)
 
+add_custom_target(halmix_tests)  # those in C++
+
 # halmix_add_test(NAME LIBRARIES...): tests/test_NAME.cpp as one executable and one test.
 function(halmix_add_test name)
     add_executable(test_${name} tests/test_${name}.cpp)
@@ -12,6 +14,7 @@ function(halmix_add_test name)
         ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR})
     target_compile_definitions(test_${name} PRIVATE HALMIX_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/golden")
     target_link_libraries(test_${name} PRIVATE halmix_options halmix_test_main ${ARGN})
+    add_dependencies(halmix_tests test_${name})
     add_test(NAME ${name} COMMAND test_${name})
 endfunction()
 
