@@ -73,6 +73,9 @@ class Reader {
     [[nodiscard]] Trouble trouble() const { return trouble_; }
 
  protected:
+    void note(Trouble trouble) { trouble_ = trouble; }
+
+ private:
     Trouble trouble_ = Trouble::none;
 };
 

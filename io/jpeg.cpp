@@ -134,7 +134,7 @@ class JpegReader : public Reader {
 
     Header open(const Source& source, const Acceptance& accept) override {
         name_ = source.name;
-        trouble_ = Trouble::none;
+        note(Trouble::none);
         codec_.errors.msg_code = 0;
         codec_.errors.emit_message = accept.damaged ? on_message<true> : on_message<false>;
         jpeg_decompress_struct& info = codec_.info;
@@ -172,7 +172,7 @@ class JpegReader : public Reader {
         info.scale_num = static_cast<unsigned>(eighths);
         info.scale_denom = 8;
         call([&] { jpeg_start_decompress(&info); });
-        if (trouble_ == Trouble::damaged && lacks_coefficients())
+        if (trouble() == Trouble::damaged && lacks_coefficients())
             throw problem("coefficients are missing", Trouble::damaged);
         const bool exact = windows_are_exact();
         const int margin = exact ? leave_columns(window) : window.left;
@@ -209,7 +209,7 @@ class JpegReader : public Reader {
     template <typename Step>
     void call(Step&& step) {
         if (codec_.escape.run(step)) {
-            if (codec_.errors.num_warnings > 0) trouble_ = Trouble::damaged;
+            if (codec_.errors.num_warnings > 0) note(Trouble::damaged);
             return;
         }
         switch (codec_.errors.msg_code) {

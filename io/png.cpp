@@ -48,7 +48,7 @@ class PngReader : public Reader {
 
     Header open(const Source& source, const Acceptance& accept) override {
         close();
-        trouble_ = Trouble::none;
+        note(Trouble::none);
         convert_ = accept.unsupported;
         name_ = source.name;
         rest_ = source.bytes;
@@ -118,7 +118,7 @@ class PngReader : public Reader {
 
     void accept_unsupported(std::string_view problem, std::string_view remedy) {
         if (!convert_) throw Error(name_, problem, remedy, Trouble::unsupported);
-        trouble_ = Trouble::unsupported;
+        note(Trouble::unsupported);
     }
 
     static void take(png_structp png, png_bytep out, std::size_t size) {

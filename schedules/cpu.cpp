@@ -86,8 +86,8 @@ struct Scheduler : CpuScheduler {
         f.compute_root().bound(c, 0, channels);
         f.update(0).reorder(sum[0], c, sum[1], sum[2]).vectorize(sum[0], floats);
         f.update(1).reorder(c, pixel[0], pixel[1]).unroll(c);
-        // A channel's counts are 4 KiB. Those of equal levels in all channels, as gray pixels have, would be at addresses
-        // that the processor takes for the same at first, so that one store waits for another.
+        // A channel's counts are 4 KiB. Those of equal levels in all channels, as gray pixels have, would be at
+        // addresses that the processor takes for the same at first, so that one store waits for another.
         constexpr int levels = 256, apart = 8;
         counts.compute_at(f, sum[1]).bound(counts_c, 0, channels).vectorize(counts.args()[0]);
         counts.align_storage(counts.args()[1], levels + apart);
