@@ -43,8 +43,12 @@ def run(*arguments, code=0, **how):
 
 
 def told(done):
-    """Lines on stderr about inputs, and the summary after them, "" if there is none."""
-    text = done.stderr.decode(errors="surrogateescape")
+    return parted(done.stderr)
+
+
+def parted(stderr):
+    """Lines about inputs, and the summary after them, "" if there is none."""
+    text = stderr.decode(errors="surrogateescape")
     assert not text or text.endswith("\n")
     lines = text.splitlines()
     summary = lines.pop().removeprefix("halmix: ") if lines and re.match(r"halmix: \d+ ", lines[-1]) else ""

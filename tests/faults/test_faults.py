@@ -24,6 +24,7 @@ from test_cli import (  # noqa: F401
     failure,
     in_new_folder,
     limit,
+    parted,
     picture,
     run,
 )
@@ -57,13 +58,8 @@ def assert_whole(folder, *expected):
     return len(found)
 
 
-def without_summary(lines):
-    """All but the last, where it tells how all images fared."""
-    return lines[:-1] if lines and re.match(r"halmix: \d+ ", lines[-1]) else lines
-
-
 def lines_of(process):
-    return without_summary(process.stderr.decode(errors="surrogateescape").splitlines())
+    return parted(process.stderr)[0]
 
 
 # ---- runs that are ended ----
@@ -354,7 +350,7 @@ def test_inputs_that_change():
         process = subprocess.Popen([HALMIX, "augment", *names, "-o", "out", "--threads", "2"], stderr=subprocess.PIPE)
         while process.poll() is None:
             change(moments)
-        lines = without_summary(process.stderr.read().decode().splitlines())
+        lines, _ = parted(process.stderr.read())
         assert process.returncode == (1 if lines else 0)
         usual = r"in/\d+\.png: (cannot be read: No such|is empty|is a damaged PNG|is not a JPEG)"
         assert not [line for line in lines if not re.match(usual, line)]
